@@ -1,0 +1,1 @@
+"""The network: the SDK's client, models and prices, requests, events. The only room that imports the SDK."""

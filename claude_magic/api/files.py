@@ -1,0 +1,82 @@
+"""Large attachments: uploaded once through the Files API, referenced by their id from then on."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import anthropic
+from anthropic import Anthropic
+
+from claude_magic.api.request import encode
+from claude_magic.values import Block
+
+_SUFFIXES = {"application/pdf": ".pdf", "image/png": ".png", "image/jpeg": ".jpg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A file at the API: its id, and the block that refers to it."""
+
+    file_id: str
+    block: Block
+
+
+class Files:
+    """The attachments of one client that have been uploaded.
+
+    Parameters
+    ----------
+    client : anthropic.Anthropic
+        Where they are uploaded.
+    """
+
+    def __init__(self, client: Anthropic) -> None:
+        self._client = client
+        self._uploaded: dict[Block, Uploaded] = {}
+        self._missing = False
+
+    def placed(self, blocks: Sequence[Block], above: int) -> tuple[Block, ...]:
+        """The blocks, those larger than ``above`` bytes by reference; inline where the API has no files.
+
+        Parameters
+        ----------
+        above : int
+            Bytes of the payload; 0 for never.
+        """
+        return tuple(
+            self._reference(block) if above and block.size > above and _is_inline(block) else block
+            for block in blocks
+        )
+
+    def forget(self, message: str) -> bool:
+        """Forget the files an error message speaks of; True when there were any: then a retry helps."""
+        gone = [block for block, uploaded in self._uploaded.items() if uploaded.file_id in message]
+        for block in gone:
+            del self._uploaded[block]
+        return bool(gone)
+
+    def _reference(self, block: Block) -> Block:
+        if self._missing:
+            return block
+        if block not in self._uploaded:
+            raw = json.loads(block.json)
+            kind = raw["source"]["media_type"]
+            name = (block.name or "attachment").removesuffix(_SUFFIXES.get(kind, ""))
+            file = (name + _SUFFIXES.get(kind, ""), base64.b64decode(raw["source"]["data"]), kind)
+            try:
+                file_id = self._client.files.upload(file=file).id
+            except anthropic.APIStatusError as error:
+                if error.status_code not in (404, 405, 501):
+                    raise
+                self._missing = True
+                return block
+            raw["source"] = {"type": "file", "file_id": file_id}
+            self._uploaded[block] = Uploaded(file_id, replace(block, json=encode(raw)))
+        return self._uploaded[block].block
+
+
+def _is_inline(block: Block) -> bool:
+    return block.kind in ("image", "document") and b'"type":"base64"' in block.json[:200]

@@ -1,0 +1,98 @@
+"""The shell command ``claude-magic``: the demo."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from claude_magic import __version__
+
+FOLDER = "claude-magic-demo"
+FIRST = "01_first_steps.ipynb"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = argparse.ArgumentParser(prog="claude-magic", description="%%claude cells for Jupyter.")
+    parser.add_argument("--version", action="version", version=f"claude_magic {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    demo = commands.add_parser(
+        "demo",
+        help="open the first notebook in JupyterLab, on the local Messages API: no key, no network",
+        description=f"Copies the tutorial notebooks into ./{FOLDER} and opens the first in JupyterLab. It "
+        "talks to a local Messages API, where an offline demo model answers, not Claude.",
+    )
+    demo.add_argument(
+        "--check", action="store_true", help="run the notebook without a browser and print its answers"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        return check() if options.check else open_lab()
+    except KeyboardInterrupt:
+        return 130
+
+
+def notebooks() -> Path:
+    """The folder of the tutorial notebooks: inside an installed package, beside a checkout's."""
+    here = Path(__file__).parent
+    inside = here / "notebooks"
+    return inside if inside.is_dir() else here.parent / "notebooks"
+
+
+def open_lab() -> int:
+    """Open the first notebook in JupyterLab."""
+    folder = Path.cwd() / FOLDER
+    folder.mkdir(exist_ok=True)
+    for notebook in sorted(notebooks().glob("*.ipynb")):
+        if not (folder / notebook.name).exists():  # what the user changed stays
+            shutil.copy(notebook, folder)
+    print(f"The notebooks are in {folder}. Ctrl-C ends JupyterLab.")
+    command = [sys.executable, "-m", "jupyterlab", str(folder / FIRST), f"--ServerApp.root_dir={folder}"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    try:
+        return subprocess.call(command)
+    except KeyboardInterrupt:
+        return 0  # Ctrl-C is how JupyterLab is ended
+
+
+def check() -> int:
+    """Run the first notebook headless and print what it answers; 0 when every cell ran."""
+    try:
+        import nbformat  # noqa: PLC0415 - the demo's packages are an extra
+        from nbclient import NotebookClient  # noqa: PLC0415
+        from nbclient.exceptions import CellExecutionError  # noqa: PLC0415
+    except ImportError as error:
+        print(
+            f"The demo needs its extra packages ({error.name} is missing): pip install 'claude_magic[demo]'"
+        )
+        return 1
+    notebook = nbformat.read(notebooks() / FIRST, as_version=4)
+    with tempfile.TemporaryDirectory() as folder:
+        client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": folder}})
+        kernel: Any = client.create_kernel_manager()
+        kernel.kernel_spec.argv[0] = sys.executable
+        try:
+            asyncio.run(client.async_execute())
+        except CellExecutionError as error:
+            print(error)
+            return 1
+    answers = 0
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if "application/vnd.claude-magic.turn+json" in output.get("data", {}):
+                answers += 1
+                print(f"In  {cell.source}\n\nOut {output.data['text/plain']}\n{'─' * 72}")
+    print(f"{answers} answers of the offline demo model, not Claude.")
+    return 0 if answers else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

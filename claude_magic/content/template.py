@@ -1,0 +1,140 @@
+r"""The prompt body: sent as written, except ``{{ expression }}``.
+
+An expression is evaluated once in the user's namespace, never again inside a value; ``\{{`` is a
+literal ``{{``.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from types import CodeType
+from typing import Any
+
+from claude_magic.content.convert import blocks_of
+from claude_magic.content.glimpse import glimpse
+from claude_magic.content.texts import encoded
+from claude_magic.errors import ClaudeMagicError, UsageProblem, did_you_mean
+from claude_magic.values import AS_USUAL, Attaching, Block
+
+Namespace = Mapping[str, Any]
+
+_PLAIN = (int, float, complex, bool, type(None), list, tuple, dict, set, frozenset)
+_SHORT = 2_000
+"""Characters up to which a plain container stands in a sentence as its repr."""
+
+
+def prompt_blocks(body: str, namespace: Namespace, how: Attaching = AS_USUAL) -> tuple[Block, ...]:
+    """Turn a cell's body into content blocks.
+
+    Parameters
+    ----------
+    body : str
+        The body as typed.
+    namespace : mapping
+        The user's variables, in which expressions are evaluated.
+    how : Attaching
+        Sizes and limits of what is not text.
+
+    Returns
+    -------
+    tuple of Block
+        Text blocks are merged with their neighbours; other values stand at their very place.
+
+    Raises
+    ------
+    UsageProblem
+        For an expression that cannot be evaluated, with the nearest names. Nothing was sent.
+    """
+    blocks: list[Block] = []
+    text: list[str] = []
+
+    def close_text() -> None:
+        joined = "".join(text)
+        text.clear()
+        if joined.strip():
+            blocks.append(encoded(joined, ""))
+
+    for piece in _pieces(body):
+        if isinstance(piece, str):
+            text.append(piece)
+            continue
+        source, code = piece
+        value = evaluate(source, code, namespace)
+        if isinstance(value, str):
+            text.append(value)
+            continue
+        if plain := _in_sentence(value):
+            text.append(plain)
+            continue
+        for block in blocks_of(value, source, how):
+            if block.kind == "text":
+                text.append(block.text)
+            else:
+                close_text()
+                blocks.append(block)
+    close_text()
+    return tuple(blocks)
+
+
+def _in_sentence(value: Any) -> str:
+    """A number or a small plain container as it reads in a sentence; ``""`` for all else."""
+    if type(value) not in _PLAIN:
+        return ""
+    text = glimpse(value, _SHORT + 1)
+    return text if len(text) <= _SHORT else ""
+
+
+def _pieces(body: str) -> Iterator[str | tuple[str, CodeType]]:
+    """Split a body into plain text and compiled expressions."""
+    at = 0
+    while (start := body.find("{{", at)) >= 0:
+        if start and body[start - 1] == "\\":
+            yield body[at : start - 1] + "{{"
+            at = start + 2
+            continue
+        yield body[at:start]
+        source, code, at = _expression(body, start)
+        yield source, code
+    yield body[at:]
+
+
+def _expression(body: str, start: int) -> tuple[str, CodeType, int]:
+    """Compile the expression behind ``{{`` at ``start``; a ``}}`` may also close a dict inside it."""
+    end = start
+    problem = "it is not closed by }}"
+    while (end := body.find("}}", end + 1)) >= 0:
+        # Of }}} the last two close the expression.
+        while body.startswith("}}}", end):
+            end += 1
+        source = body[start + 2 : end].strip()
+        try:
+            return source, compile(ast.parse(source, mode="eval"), "{{ }}", "eval"), end + 2
+        except (SyntaxError, ValueError) as error:
+            problem = str(error.args[0]) if error.args else "not an expression"
+    shown = body[start : start + 40].split("\n", maxsplit=1)[0]
+    raise UsageProblem(
+        f"{shown!r} is no Python expression ({problem}). Write \\{{{{ for a literal {{{{. Nothing was sent."
+    )
+
+
+def evaluate(source: str, code: CodeType | str, namespace: Namespace) -> Any:
+    """Evaluate what the user wrote, in the user's namespace.
+
+    Raises
+    ------
+    UsageProblem
+        When it raises; a missing name is told with the nearest ones.
+    """
+    run: Callable[..., Any] = eval  # the user's own code, typed into the cell
+    try:
+        return run(code, dict(namespace) if not isinstance(namespace, dict) else namespace)
+    except ClaudeMagicError:
+        raise
+    except NameError as error:
+        name = error.name or source
+        raise UsageProblem(
+            f"No kernel name {name!r}.{did_you_mean(name, namespace)} Nothing was sent."
+        ) from error
+    except Exception as error:  # any error of the user's expression is told in one line
+        raise UsageProblem(f"{source!r} raised {type(error).__name__}: {error}. Nothing was sent.") from error

@@ -1,0 +1,118 @@
+"""Which view a reply gets: the one question about the front end, asked once a cell."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from claude_magic.display.live import LiveView, Runtime
+from claude_magic.display.static import bundle
+from claude_magic.display.status import Status
+from claude_magic.display.terminal import TextView
+from claude_magic.values import Block, Turn
+
+
+class View(Protocol):
+    """What shows one reply: begun, drawn a few times a second, ended once, whatever happens."""
+
+    def begin(self, status: Status, blocks: Sequence[Block]) -> None:
+        """Show that the question is on its way, and what goes with it."""
+
+    def draw(self, text: str, status: Status) -> None:
+        """Show the text that has come since the last drawing, and where the reply stands."""
+
+    def end(self, turn: Turn) -> None:
+        """Leave what stays."""
+
+
+class NoView:
+    """Shows nothing: ``--quiet``."""
+
+    def begin(self, status: Status, blocks: Sequence[Block]) -> None:
+        """Show nothing."""
+
+    def draw(self, text: str, status: Status) -> None:
+        """Show nothing."""
+
+    def end(self, turn: Turn) -> None:
+        """Show nothing."""
+
+
+class StaticView(NoView):
+    """Shows a reply once, at its end: one ``display_data``, never a widget, for runs without a front end."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+
+    def end(self, turn: Turn) -> None:
+        """Publish the static output."""
+        data, metadata = bundle(turn)
+        self._shell.display_pub.publish(data, metadata)
+
+
+class Views:
+    """Makes a view for each cell; holds the live view's module, which is sent once a kernel."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._runtime: Runtime | None = None
+
+    def make(self, wanted: str, stop: threading.Event) -> View:
+        """The view for the cell now running.
+
+        Parameters
+        ----------
+        wanted : str
+            The setting ``view``, or ``none``.
+        stop : threading.Event
+            What a Stop button sets.
+        """
+        kind = fitting_view(self._shell) if wanted == "auto" else wanted
+        if kind == "none":
+            return NoView()
+        if kind == "static":
+            return StaticView(self._shell)
+        if kind == "text":
+            return TextView()
+        if self._runtime is None:
+            self._runtime = Runtime()
+        return LiveView(self._shell, self._runtime, stop, inline=not _is_jupyter(self._shell))
+
+    def close(self) -> None:
+        """Close the live view's module."""
+        if self._runtime is not None:
+            self._runtime.close()
+            self._runtime = None
+
+
+def fitting_view(shell: InteractiveShell) -> str:
+    """What the front end of the running cell can show: ``widget``, ``static`` or ``text``.
+
+    A request that allows no input comes from nbclient and its like; one with a cell id from a notebook
+    page; one with neither from a console.
+    """
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return "text"
+    parent = kernel.get_parent()
+    if parent.get("metadata", {}).get("cellId") or _is_colab(shell):
+        return "widget"
+    return "text" if parent.get("content", {}).get("allow_stdin") else "static"
+
+
+def can_answer(shell: InteractiveShell) -> bool:
+    """Whether somebody can be asked: a terminal, or a request that allows input."""
+    kernel = getattr(shell, "kernel", None)
+    return kernel is None or bool(kernel.get_parent().get("content", {}).get("allow_stdin"))
+
+
+def _is_jupyter(shell: InteractiveShell) -> bool:
+    """Whether the page is JupyterLab or Notebook, whose widget manager finds models by their id."""
+    return not (_is_colab(shell) or "__vsc_ipynb_file__" in shell.user_ns)
+
+
+def _is_colab(shell: InteractiveShell) -> bool:
+    return type(shell).__module__.startswith("google.colab")

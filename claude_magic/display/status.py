@@ -1,0 +1,84 @@
+"""The status line: model, tokens, cost, time; one wording for every view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from claude_magic.values import Turn, Usage
+
+STAGES = {
+    "interrupted": "stopped, the answer is partial",
+    "cut": "cut, the answer is partial",
+    "refused": "the model declined",
+    "max_tokens": "cut at max_tokens",
+    "failed": "failed",
+}
+"""What is said of a turn that did not end by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the status line tells while a reply is under way.
+
+    Parameters
+    ----------
+    phase : str
+        ``waiting``, ``thinking``, ``writing``, ``calling a tool``.
+    usage : Usage
+        ``output_tokens`` is an estimate unless ``usage.final``.
+    cost : float or None
+        USD so far; None where no price is known.
+    seconds : float
+        Since the cell began.
+    """
+
+    model: str
+    phase: str
+    usage: Usage
+    cost: float | None
+    seconds: float
+    window: int = 0
+
+
+def live_line(status: Status) -> str:
+    """The line while the reply is under way."""
+    parts = [status.model, *_tokens(status.usage)]
+    if status.usage.output_tokens and status.cost is not None:
+        parts.append(money(status.cost))
+    parts.append(f"{status.seconds:.0f} s")
+    if status.phase != "writing":
+        parts.append(f"{status.phase}…")
+    return " · ".join(parts)
+
+
+def final_line(turn: Turn) -> str:
+    """The line of a turn that has ended; without times, so that equal runs give equal outputs."""
+    parts = [turn.model, *_tokens(turn.answer.usage)]
+    if turn.cost is not None and turn.answer.usage.output_tokens:
+        parts.append(money(turn.cost) + (" at list price" if turn.demo else ""))
+    if turn.stage in STAGES:
+        parts.append(STAGES[turn.stage])
+    if turn.demo:
+        parts.append("offline demo, not Claude")
+    return " · ".join(parts)
+
+
+def _tokens(usage: Usage) -> list[str]:
+    parts = []
+    if usage.prompt_tokens:
+        cached = usage.cache_read_input_tokens
+        parts.append(f"{usage.prompt_tokens:,} in" + (f" ({cached:,} cached)" if cached else ""))
+    if usage.output_tokens:
+        about = "" if usage.final else "≈"
+        thought = f" ({usage.thinking_tokens:,} thinking)" if usage.thinking_tokens else ""
+        parts.append(f"{about}{usage.output_tokens:,} out{thought}")
+    return parts
+
+
+def money(usd: float) -> str:
+    """An amount with as many digits as say something: ``$1.25``, ``$0.0123``, ``<$0.0001``."""
+    if usd >= 1:
+        return f"${usd:,.2f}"
+    if usd >= 0.0001:
+        return f"${usd:.4f}"
+    return "<$0.0001" if usd > 0 else "$0"

@@ -1,0 +1,53 @@
+"""The strip: what was sent with the prompt, in sight. Names and notes are foreign text here."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+
+from claude_magic.display.untrusted import visible
+from claude_magic.values import Block
+
+
+def attached(blocks: Sequence[Block]) -> list[Block]:
+    """The blocks that the user attached, in order: those with a name."""
+    return [block for block in blocks if block.name]
+
+
+def told(block: Block) -> str:
+    """One attachment in words: name, what was done to it, size, tokens."""
+    parts = [block.name]
+    if block.note:
+        parts.append(block.note)
+    if block.size:
+        parts.append(data_size(block.size))
+    if block.tokens:
+        parts.append(f"≈{block.tokens:,} tokens")
+    return visible(", ".join(parts)).replace("\n", " ")
+
+
+def strip_line(blocks: Sequence[Block]) -> str:
+    """All attachments in one line of plain text; ``""`` for none."""
+    return " · ".join(f"📎 {told(block)}" for block in attached(blocks))
+
+
+def strip_html(blocks: Sequence[Block]) -> str:
+    """All attachments as a paragraph with thumbnails, as high as its text."""
+    pieces = [f"📎 {_thumbnail(block)}{html.escape(told(block))}" for block in attached(blocks)]
+    return f'<p class="claude-strip"><em>{" · ".join(pieces)}</em></p>\n' if pieces else ""
+
+
+def _thumbnail(block: Block) -> str:
+    if not block.thumbnail:
+        return ""
+    kind = "png" if block.thumbnail.startswith(b"\x89PNG") else "jpeg"
+    data = base64.b64encode(block.thumbnail).decode("ascii")
+    return f'<img alt="" src="data:image/{kind};base64,{data}"> '
+
+
+def data_size(size: int) -> str:
+    """Bytes as people read them: ``812 B``, ``118 KB``, ``2.4 MB``."""
+    if size < 1_000:
+        return f"{size} B"
+    return f"{size / 1_000:,.0f} KB" if size < 1_000_000 else f"{size / 1_000_000:,.1f} MB"

@@ -1,0 +1,216 @@
+"""The flags of ``%%claude``: one table, from which parsing, help, completion and the README's table come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from claude_magic.errors import UsageProblem, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The long name last, as in ``("-m", "--model")``.
+    value : str
+        What stands behind it, as shown in help; ``""`` for a switch.
+    help : str
+        One sentence.
+    many : bool
+        Whether it may be given more than once.
+    """
+
+    names: tuple[str, ...]
+    value: str
+    help: str
+    many: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its name in the parsed line: the long name without dashes."""
+        return self.names[-1].lstrip("-").replace("-", "_")
+
+
+ASK = (
+    Flag(("-m", "--model"), "NAME", "Model id, or haiku, sonnet, opus, fable for the newest of that line."),
+    Flag(("-s", "--system"), "TEXT", "System prompt: text, @file, or the name of a kernel variable."),
+    Flag(
+        ("-a", "--attach"),
+        "WHAT",
+        "Attach a kernel value, a file, pages of it (report.pdf[3-7]), a glob or a URL; may be repeated.",
+        many=True,
+    ),
+    Flag(("--detail",), "HOW", "How large pictures are sent: low, standard or full (all the model uses)."),
+    Flag(("--data",), "HOW", "How much of a data frame is sent: schema, head or full; else a summary."),
+    Flag(("--cite",), "", "Let the answer cite the attached documents; sources are numbered below it."),
+    Flag(("--password",), "TEXT", "The password of an encrypted PDF."),
+    Flag(("--urls",), "", "Allow the API to fetch the web addresses given with -a."),
+    Flag(("--max-tokens",), "N", "Most output tokens of this reply, thinking included."),
+    Flag(("--stop",), "TEXT", "Stop where the answer would say TEXT; may be repeated.", many=True),
+    Flag(("--new",), "", "Begin a new conversation with this question."),
+    Flag(("--no-history",), "", "Ask outside the conversation: nothing before is sent, nothing is kept."),
+    Flag(("--into",), "NAME", "Put the answer's text into this kernel variable."),
+    Flag(("--quiet",), "", "Show nothing; the answer is in _claude and --into."),
+    Flag(("--count",), "", "Do not ask: count the tokens through the API, and estimate the cost."),
+    Flag(("--dry-run",), "", "Do not ask: show the whole request as it would be sent. Sends nothing."),
+)
+"""The flags of ``%claude`` and ``%%claude``."""
+
+OFFLINE = (
+    Flag(("--off",), "", "Go back to the API of the environment."),
+    Flag(("--pace",), "N", "Tokens per second of the demo model; 0 for as fast as it can."),
+)
+"""The flags of ``%claude_offline``."""
+
+
+class Quoted(str):
+    """A value the user put in quotes: text, never a kernel name."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A parsed line: the values of its flags, and what stands behind them as written."""
+
+    values: Mapping[str, tuple[str, ...]]
+    rest: str
+
+    def has(self, key: str) -> bool:
+        """Whether the flag was given."""
+        return key in self.values
+
+    def one(self, key: str, default: str = "") -> str:
+        """The value of a flag given at most once."""
+        return self.values.get(key, (default,))[-1]
+
+    def all(self, key: str) -> tuple[str, ...]:
+        """All values of a flag that may be repeated."""
+        return self.values.get(key, ())
+
+
+def parse(line: str, flags: Sequence[Flag], magic: str) -> Line:
+    """Read flags from the left until the first word that is none.
+
+    The rest is returned as written, so that ``%claude what's up?`` needs no quoting. ``--`` ends the
+    flags. A value may be quoted, joined by ``=``, or hold spaces inside brackets: ``-a df[df.x > 3]``.
+
+    Raises
+    ------
+    UsageProblem
+        For an unknown flag, a missing value or a flag given twice.
+    """
+    known = {name: flag for flag in flags for name in flag.names}
+    values: dict[str, tuple[str, ...]] = {}
+    rest = line.strip()
+    while match := re.match(r"(--?[A-Za-z][\w-]*)(=|\s+|$)|--(\s+|$)", rest):
+        if match[1] is None:
+            rest = rest[match.end() :]
+            break
+        flag = known.get(match[1])
+        if flag is None:
+            hint = did_you_mean(match[1], known) or f" {magic}? lists the flags."
+            raise UsageProblem(f"{magic} has no flag {match[1]}.{hint} Nothing was sent.")
+        if flag.key in values and not flag.many:
+            raise UsageProblem(f"{match[1]} is given twice. Nothing was sent.")
+        rest = rest[match.end() :]
+        value = ""
+        if flag.value:
+            value, rest = _value(rest, match[1], flag)
+        elif match[2] == "=":
+            raise UsageProblem(f"{match[1]} takes no value. Nothing was sent.")
+        values[flag.key] = (*values.get(flag.key, ()), value)
+    return Line(values, rest)
+
+
+def _value(text: str, name: str, flag: Flag) -> tuple[str, str]:
+    """Take one value from the left; return it and what is behind it."""
+    missing = UsageProblem(f"{name} needs a value: {name} {flag.value}. Nothing was sent.")
+    if not text:
+        raise missing
+    quote = text[0]
+    if quote in "\"'":
+        match = re.match(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}(\s+|$)", text, re.DOTALL)
+        if match is None:
+            raise UsageProblem(f"{name}: the quote {quote} is not closed. Nothing was sent.")
+        return Quoted(re.sub(r"\\([\"'\\])", r"\1", match[1])), text[match.end() :]
+    depth = 0
+    end = len(text)
+    for position, character in enumerate(text):
+        if character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif character.isspace() and depth <= 0:
+            end = position
+            break
+    value = text[:end]
+    if re.fullmatch(r"--?[A-Za-z][\w-]*", value):
+        raise missing
+    return value, text[end:].lstrip()
+
+
+def whole_number(text: str, name: str) -> int:
+    """A flag's value as a positive whole number, ``_`` and ``,`` allowed between digits.
+
+    Raises
+    ------
+    UsageProblem
+        When it is none.
+    """
+    digits = text.replace("_", "").replace(",", "")
+    if not digits.isascii() or not digits.isdigit() or int(digits) < 1:
+        raise UsageProblem(f"{name} takes a whole number above 0, not {text!r}. Nothing was sent.")
+    return int(digits)
+
+
+def number(text: str, name: str) -> float:
+    """A flag's value as a number that is not negative.
+
+    Raises
+    ------
+    UsageProblem
+        When it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < float("inf"):
+        raise UsageProblem(f"{name} takes a number of 0 or more, not {text!r}.")
+    return value
+
+
+def choice(text: str, name: str, choices: Sequence[str]) -> str:
+    """A flag's value as one of a few words.
+
+    Raises
+    ------
+    UsageProblem
+        When it is none.
+    """
+    if text not in choices:
+        hint = did_you_mean(text, choices) or f" It takes {', '.join(choices)}."
+        raise UsageProblem(f"{name} {text}: no such choice.{hint} Nothing was sent.")
+    return text
+
+
+def manual(flags: Sequence[Flag]) -> str:
+    """The flags as the ``Flags`` section of a man page."""
+    rows = [(", ".join(flag.names) + (f" {flag.value}" if flag.value else ""), flag.help) for flag in flags]
+    width = max(len(left) for left, _ in rows)
+    return "\n".join(f"  {left:<{width}}  {right}" for left, right in rows)
+
+
+def markdown_table(flags: Sequence[Flag]) -> str:
+    """The flags as the README's table."""
+    rows = ["| flag | does |", "|---|---|"]
+    for flag in flags:
+        names = ", ".join(f"`{name}`" for name in flag.names)
+        rows.append(f"| {names}{f' {flag.value}' if flag.value else ''} | {flag.help} |")
+    return "\n".join(rows)

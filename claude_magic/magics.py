@@ -1,0 +1,246 @@
+"""The doorman: parse the line, make one call, show the result."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+
+from claude_magic import flags, offline
+from claude_magic.errors import ConfigProblem, UsageProblem
+from claude_magic.settings import Settings
+
+if TYPE_CHECKING:
+    from claude_magic.display.table import Table
+    from claude_magic.reply import Reply
+    from claude_magic.session import Session
+
+# IPython takes `%claude why?` for a request for help on `why`; see keep_questions.
+_QUESTION = re.compile(r"(\s*(?:[^%\n]*=\s*)?)%claude[ \t]+(.*\?)\s*")
+
+
+def documented(table: tuple[flags.Flag, ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Put the table of flags in the place of ``{flags}`` in a magic's docstring."""
+
+    def decorate(magic: Callable[..., Any]) -> Callable[..., Any]:
+        magic.__doc__ = (magic.__doc__ or "").replace("{flags}", flags.manual(table).lstrip())
+        return magic
+
+    return decorate
+
+
+@magics_class
+class ClaudeMagics(Settings, Magics):
+    """Ask Claude from a cell. ``%config ClaudeMagics.model = "opus"`` sets a default."""
+
+    shell: InteractiveShell
+
+    def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:
+        super().__init__(shell=shell, **kwargs)
+        self._session: Session | None = None
+        self._local: offline.LocalApi | None = None
+        shell.input_transformers_cleanup.append(keep_questions)
+        shell.events.register("post_run_cell", self._warm_up)
+
+    @no_var_expand
+    @line_cell_magic
+    @documented(flags.ASK)
+    def claude(self, line: str, cell: str | None = None) -> Reply | Table | None:
+        r"""Ask Claude; the answer streams in below the cell.
+
+        ::
+
+            %%claude [flags]
+            the prompt, as many lines as you like
+
+            %claude [flags] the prompt on one line
+
+        The prompt is sent as written; only {{ expression }} is replaced by its value in the kernel
+        (\{{ is a literal {{). The conversation goes on from cell to cell. The last answer is in _claude:
+        .text, .code, .usage, .cost; %claude also returns it.
+
+        Flags
+        -----
+          {flags}
+
+        Examples
+        --------
+        ::
+
+            %load_ext claude_magic
+
+            %%claude
+            What does a median tell that a mean does not?
+
+            %%claude -m opus -s "Answer in one sentence." --into summary
+            Summarise for a newcomer: {{ df.describe() }}
+
+            %%claude -a fig -a report.pdf[3-7]
+            Does the figure fit what the report says?
+
+            r = %claude -m haiku What is 17 × 23?
+            r.text
+        """
+        return self._claude("claude", line, cell)
+
+    @no_var_expand
+    @line_cell_magic
+    @documented(flags.ASK)
+    def claude_count(self, line: str, cell: str | None = None) -> Reply | Table | None:
+        """Count a prompt with its attachments and the conversation above it, without asking.
+
+        ::
+
+            %%claude_count -a report.pdf -m opus
+            What changed since last year?
+
+        The API counts the tokens, which costs nothing; the cost is that of the input alone.
+
+        Flags
+        -----
+          {flags}
+        """
+        return self._claude("claude_count", f"--count {line}", cell)
+
+    @line_magic
+    def claude_config(self, line: str) -> Table | None:
+        """Show every setting, its value and where it came from; or change some.
+
+        ::
+
+            %claude_config
+            %claude_config model=opus max_tokens=4000 system="Answer in one sentence."
+
+        The first that is set wins: a flag on the cell; %claude_config or %config ClaudeMagics.… in this
+        session, the later of the two; the environment (CLAUDE_MAGIC_MODEL, …); ipython_config.py; the
+        default. The key and the address of the API come from ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL and
+        the other variables and profiles the SDK knows; a key is never shown.
+        """
+        if line.strip():
+            for name, value in _assignments(line):
+                self.assign(name, value)
+            return None
+        return self._open().config_table(self)
+
+    @line_magic
+    @documented(flags.OFFLINE)
+    def claude_offline(self, line: str) -> None:
+        """Start the local Messages API and point this notebook at it; no key is needed.
+
+        An offline demo model answers, not Claude: it says so in each answer. It counts, echoes,
+        describes images, PDFs and tables, remembers the conversation and calls tools, so that a notebook
+        can be tried and tested without a key or a network. The server is a process of its own on
+        127.0.0.1 and ends with the kernel.
+
+        Flags
+        -----
+          {flags}
+        """
+        parsed = flags.parse(line, flags.OFFLINE, "%claude_offline")
+        if parsed.has("off"):
+            self._go_online()
+            return
+        self._go_online()
+        pace = parsed.one("pace")
+        try:
+            self._local = offline.start(pace=flags.number(pace, "--pace") if pace else None)
+        except offline.LocalApiFailed as error:
+            raise ConfigProblem(f"The local Messages API did not start: {error}") from error
+        self._open().go_offline(self._local.url, self._local.token)
+        print(  # noqa: T201 - the magic's own answer
+            "From now on an offline demo model answers here, not Claude. %claude_offline --off goes back."
+        )
+
+    def unload(self) -> None:
+        """Take everything back that loading and using the extension has added to the shell."""
+        self._go_online()
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+        shell = self.shell
+        if keep_questions in shell.input_transformers_cleanup:
+            shell.input_transformers_cleanup.remove(keep_questions)
+        self._stop_warming()
+        for kind, names in self.magics.items():
+            for name in names:
+                shell.magics_manager.magics[kind].pop(name, None)
+        shell.configurables[:] = [other for other in shell.configurables if id(other) != id(self)]
+        shell.user_ns.pop("_claude", None)
+
+    def _claude(self, name: str, line: str, cell: str | None) -> Reply | Table | None:
+        """Parse what a line or cell asks; ask it, or show what asking would send."""
+        magic = f"%{name}" if cell is None else f"%%{name}"
+        parsed = flags.parse(line, flags.ASK, magic)
+        if cell is not None and parsed.rest:
+            raise UsageProblem(
+                f"{magic}: {parsed.rest!r} is no flag; the prompt stands below the first line. "
+                "Nothing was sent."
+            )
+        prompt = parsed.rest if cell is None else cell.removesuffix("\n")
+        if parsed.has("dry_run") or parsed.has("count"):
+            return self._open().preview(parsed, prompt, self)
+        reply = self._open().ask(parsed, prompt, self)
+        return reply if cell is None else None
+
+    def _open(self) -> Session:
+        if self._session is None:
+            # The one deferred import: everything behind it, the SDK first, costs about a second.
+            from claude_magic.session import Session  # noqa: PLC0415
+
+            self._session = Session(self.shell)
+        return self._session
+
+    def _go_online(self) -> None:
+        if self._session is not None:
+            self._session.go_online()
+        if self._local is not None:
+            self._local.stop()
+            self._local = None
+
+    def _warm_up(self, _: object = None) -> None:
+        """After the cell that loaded us: import the rest in the background."""
+        self._stop_warming()
+        threading.Thread(target=_import_the_rest, name="claude-magic-import", daemon=True).start()
+
+    def _stop_warming(self) -> None:
+        events = self.shell.events
+        if self._warm_up in events.callbacks["post_run_cell"]:
+            events.unregister("post_run_cell", self._warm_up)
+
+
+def _import_the_rest() -> None:
+    import claude_magic.session  # noqa: F401, PLC0415
+
+
+def keep_questions(lines: list[str]) -> list[str]:
+    """Keep ``%claude why?`` a question: IPython would take it for a request for help on ``why``."""
+    if lines and lines[0].startswith("%%"):
+        return lines
+    kept = []
+    for line in lines:
+        match = _QUESTION.fullmatch(line)
+        call = match and f"{match[1]}get_ipython().run_line_magic('claude', {match[2]!r})\n"
+        kept.append(call or line)
+    return kept
+
+
+def _assignments(line: str) -> list[tuple[str, str]]:
+    """``a=1 b="two words"`` as pairs."""
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise UsageProblem(f"%claude_config: {error}. Nothing was changed.") from error
+    pairs = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise UsageProblem(
+                f"%claude_config: {word!r} is no setting=value. In a value with spaces, use quotes."
+            )
+        pairs.append((name, value))
+    return pairs

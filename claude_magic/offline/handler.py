@@ -1,0 +1,223 @@
+"""What every request meets first: who may ask, how much, and answers and refusals in the API's words.
+
+It refuses foreign Host headers (DNS rebinding) and any Origin (web pages), wants its own token, and allows
+each endpoint one content type.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import secrets
+import sys
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tornado import iostream, web
+
+from .errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from .files import FileStore
+    from .models import Catalogue
+    from .service import Service
+
+T = TypeVar("T")
+
+MAX_BODY = 32 * 1024 * 1024
+
+_MAX_DRAINED = 1 << 30  # bytes of a body too large that are read and thrown away, so that the 413 arrives
+
+
+class Surroundings:
+    """What the handlers share.
+
+    Parameters
+    ----------
+    catalogue
+        The models on offer.
+    token
+        The API key to ask for.
+    pace
+        Tokens per second of streamed answers; 0 is as fast as it can.
+    files
+        The uploaded files.
+    """
+
+    def __init__(self, catalogue: Catalogue, token: str, pace: float, files: FileStore) -> None:
+        self.catalogue = catalogue
+        self.files = files
+        self.token = token
+        self.pace = pace
+        self.port = 0
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="local-api")
+        self._service: Service | None = None
+        self._loading = threading.Lock()
+
+    def service(self) -> Service:
+        """Return the API itself; its modules are imported at first use, when the server listens already."""
+        with self._loading:
+            if self._service is None:
+                from .service import Service  # noqa: PLC0415
+
+                self._service = Service(self.catalogue, self.files)
+        return self._service
+
+    def warm_up(self) -> None:
+        """Import the SDK's types and the rest in a thread, before the first request has to wait for them."""
+        self._threads.submit(lambda: self.service().prepare())
+
+    async def work(self, method: Callable[[Service], T]) -> T:
+        """Let the service do a piece of work in a thread and return what it returns."""
+        try:
+            return await self.aside(lambda: method(self.service()))
+        except RecursionError:
+            raise ApiError(400, "The request body is not valid JSON: nested too deeply") from None
+
+    async def aside(self, job: Callable[[], T]) -> T:
+        """Run a job in a thread, beside the event loop, and return what it returns."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, job)
+
+
+@web.stream_request_body
+class Handler(web.RequestHandler):
+    """Admits or refuses a request, reads its body up to the limit, and answers in the API's words.
+
+    By itself it answers 404 to everything it admits.
+    """
+
+    request_id = ""
+    max_body = MAX_BODY
+    """Bytes a body may have."""
+    accepts: tuple[str, ...] = ("application/json",)
+    """Content types a POST may have."""
+
+    def initialize(self, around: Surroundings) -> None:
+        """Take what the handlers share, and prepare to read a body."""
+        self.around = around
+        self.refusal: ApiError | None = None
+        self.body = bytearray()
+        self.gone = asyncio.Event()
+
+    def set_default_headers(self) -> None:
+        """Name the request, and send no CORS header."""
+        self.request_id = self.request_id or f"req_local_{secrets.token_hex(10)}"
+        self.set_header("request-id", self.request_id)
+        self.set_header("Server", "claude-magic-offline")
+        self.set_header("anthropic-organization-id", "local")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def compute_etag(self) -> None:
+        """Answers are never the same twice."""
+
+    def prepare(self) -> None:
+        """Decide on admission from the headers.
+
+        A refusal is kept until the body has been read: answering while the client still sends makes its
+        system throw the answer away.
+        """
+        try:
+            self._admit()
+        except ApiError as error:
+            self.refusal = error
+        connection = self.request.connection
+        if self.request.method in {"POST", "PUT", "PATCH", "DELETE"} and connection is not None:
+            connection.set_max_body_size(_MAX_DRAINED)  # type: ignore[attr-defined]
+        length = self.request.headers.get("Content-Length", "0")
+        announced = int(length) if length.isdecimal() else 0  # tornado itself refuses what is no number
+        if announced > self.max_body and self.refusal is None:
+            self.refusal = self.too_large()
+        if self.refusal is not None and announced > _MAX_DRAINED:
+            raise self.refusal
+
+    def _admit(self) -> None:
+        headers = self.request.headers
+        port = self.around.port
+        if self.request.host.lower() not in {f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"}:
+            raise ApiError(403, "Host: this server answers to its own loopback address only")
+        if "Origin" in headers:
+            raise ApiError(403, "Origin: this server does not answer to web pages")
+        bearer = headers.get("Authorization", "")
+        given = bearer[7:] if bearer[:7].lower() == "bearer " else headers.get("x-api-key", "")
+        if not hmac.compare_digest(given.strip().encode(), self.around.token.encode()):
+            raise ApiError(401, "invalid x-api-key or bearer token")
+        if self.request.method == "POST":
+            kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            if kind not in self.accepts:
+                raise ApiError(400, f"Content-Type: {self.accepts[0]} is required")
+        if not headers.get("anthropic-version"):
+            raise ApiError(400, "anthropic-version: header is required")
+
+    def data_received(self, chunk: bytes) -> None:
+        """Keep a part of the body, or throw it away if the answer is no already."""
+        if self.refusal is None and len(self.body) + len(chunk) > self.max_body:
+            self.refusal = self.too_large()
+        if self.refusal is None:
+            self.body += chunk
+        else:
+            self.body.clear()
+
+    def too_large(self) -> ApiError:
+        """Return the refusal of a body over the limit."""
+        return ApiError(413, f"Request exceeds the maximum allowed number of bytes: {self.max_body}")
+
+    def on_connection_close(self) -> None:
+        """Note that nobody listens any more."""
+        self.gone.set()
+
+    def admitted(self) -> bytes:
+        """Return the whole body; raises the refusal if there was one."""
+        if self.refusal is not None:
+            raise self.refusal
+        return bytes(self.body)
+
+    async def get(self, *_arguments: str) -> None:
+        """Say that there is nothing here."""
+        await self._nothing()
+
+    post = put = patch = delete = head = options = get
+
+    async def _nothing(self) -> None:
+        self.admitted()
+        raise ApiError(404, "Not found")
+
+    def answer(self, body: dict[str, Any]) -> None:
+        """Send a JSON object and end."""
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps(body, ensure_ascii=False))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Send the API's error envelope."""
+        error = (kwargs.get("exc_info") or (None, None, None))[1]
+        if not isinstance(error, ApiError):
+            error = self.refusal or ApiError(status_code, self._reason)
+        self.set_status(error.status)
+        if error is self.refusal or self.request.method not in self.SUPPORTED_METHODS:
+            # Before the body was read, tornado closes the connection after the answer: the client must know.
+            self.set_header("Connection", "close")
+        self.answer(error.envelope(self.request_id))
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Write down only what is a fault of ours."""
+        if not isinstance(value, (ApiError, web.HTTPError, iostream.StreamClosedError)):
+            traceback.print_exception(typ, value, tb, file=sys.stderr)
+
+
+class OneMethod(Handler):
+    """Refuses every method but those a subclass defines."""
+
+    async def _nothing(self) -> None:
+        self.admitted()
+        raise ApiError(405, f"Method {self.request.method} is not allowed here")

@@ -1,0 +1,34 @@
+"""Signatures of the demo model's thinking, by which a changed or foreign thinking block is told.
+
+The key is fixed, not secret: a conversation kept on disk must still be accepted by the next server process.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+
+_KEY = b"claude_magic offline demo model"
+_SALT_BYTES = 16
+
+
+def sign(text: str, request: bytes) -> str:
+    """Return the signature of a thinking text as it is shown; `request` makes it differ per request."""
+    salt = hashlib.sha256(request).digest()[:_SALT_BYTES]
+    return base64.b64encode(salt + _mac(salt, text)).decode()
+
+
+def is_genuine(text: str, signature: str) -> bool:
+    """Return whether this text carries a signature of ours."""
+    try:
+        raw = base64.b64decode(signature, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    salt, mac = raw[:_SALT_BYTES], raw[_SALT_BYTES:]
+    return hmac.compare_digest(mac, _mac(salt, text))
+
+
+def _mac(salt: bytes, text: str) -> bytes:
+    return hmac.new(_KEY, salt + text.encode(), hashlib.sha256).digest()

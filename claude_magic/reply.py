@@ -1,0 +1,95 @@
+"""The reply as the user holds it: ``_claude`` after each cell, and what ``%claude`` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from IPython.core.getipython import get_ipython
+
+from claude_magic.display.markdown import code_blocks
+from claude_magic.display.static import bundle
+from claude_magic.display.status import final_line
+from claude_magic.display.untrusted import visible
+from claude_magic.values import Part, Stage, Turn, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer of the model.
+
+    Parameters
+    ----------
+    turn : Turn
+        The exchange it belongs to.
+    shown_in : int
+        The execution count of the cell that has shown it already; it is not shown there twice.
+    """
+
+    turn: Turn = field(repr=False)
+    shown_in: int = field(default=0, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The answer's text."""
+        return self.turn.answer.text
+
+    @property
+    def blocks(self) -> tuple[Part, ...]:
+        """All content blocks: text, thinking, tool use."""
+        return self.turn.answer.parts
+
+    @property
+    def code(self) -> list[str]:
+        """The contents of the answer's fenced code blocks, in order."""
+        return code_blocks(self.text)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens, as the API counted them."""
+        return self.turn.answer.usage
+
+    @property
+    def cost(self) -> float | None:
+        """USD; None where no price is known."""
+        return self.turn.cost
+
+    @property
+    def model(self) -> str:
+        """The id of the model that answered."""
+        return self.turn.model
+
+    @property
+    def stage(self) -> Stage:
+        """How the turn ended: ``complete``, ``interrupted``, ``cut``, ``refused`` and so on."""
+        return self.turn.stage
+
+    @property
+    def stop_reason(self) -> str:
+        """The API's word for why the reply ended; ``""`` when its end was not seen."""
+        return self.turn.answer.stop_reason
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"<Reply: {final_line(self.turn)}>"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(repr(self) if self._already_shown() else visible(self.text))
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        return bundle(self.turn)
+
+    def _already_shown(self) -> bool:
+        shell = get_ipython()
+        return shell is not None and self.shown_in == shell.execution_count
+
+    @property
+    def _ipython_display_(self) -> Callable[[], None]:
+        # IPython asks for this attribute first. In the cell that streamed the answer a notebook shows
+        # nothing more; everywhere else the other representations are used.
+        if self._already_shown() and hasattr(get_ipython(), "kernel"):
+            return lambda: None
+        raise AttributeError("_ipython_display_")

@@ -1,0 +1,211 @@
+"""What one kernel's conversation needs: the client, the views, what was said so far.
+
+It hangs on the one ``ClaudeMagics`` of the shell and is made at the first question, because the SDK's
+import costs about a second.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import cast, get_args
+
+from anthropic import Anthropic
+from IPython.core.interactiveshell import InteractiveShell
+
+from claude_magic.api import models
+from claude_magic.api.client import Endpoint, connect, describe, resolve
+from claude_magic.api.count import count_tokens
+from claude_magic.api.files import Files
+from claude_magic.ask import Prepared, Question, ask, prepare
+from claude_magic.conversation import Conversation
+from claude_magic.display.frontend import Views, can_answer
+from claude_magic.display.preview import preview
+from claude_magic.display.status import money
+from claude_magic.display.table import Table
+from claude_magic.errors import UsageProblem, did_you_mean
+from claude_magic.flags import Line, Quoted, choice, whole_number
+from claude_magic.reply import Reply
+from claude_magic.settings import Settings
+from claude_magic.values import Attaching, DataView, Detail, Usage
+
+
+class Session:
+    """The state behind ``%claude`` in one shell."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._views = Views(shell)
+        self._endpoint = Endpoint()
+        self._connected: Anthropic | None = None
+        self._files: Files | None = None
+        self.conversation = Conversation()
+
+    def ask(self, line: Line, prompt: str, settings: Settings) -> Reply:
+        """Ask what a cell asks, keep the turn, then raise what ended it early.
+
+        Raises
+        ------
+        ClaudeMagicError
+            One line for the user. The turn, with what was received, has been kept before.
+        KeyboardInterrupt
+            The notebook's interrupt: queued cells must not go on.
+        """
+        into = line.one("into")
+        if into and not into.isidentifier():
+            raise UsageProblem(f"--into {into}: not a variable's name. Nothing was sent.")
+        prepared = self._prepare(line, prompt, settings)
+        if not settings.allow_secrets:
+            self._ask_about_secrets(prepared)
+        stop = threading.Event()
+        quiet = line.has("quiet") or settings.quiet
+        view = self._views.make("none" if quiet else settings.view, stop)
+        client = self._client()
+        turn, problem = ask(prepared, client, self._uploads(client), view, stop)
+        if not line.has("no_history"):
+            self.conversation = (Conversation() if line.has("new") else self.conversation).add(turn)
+        reply = Reply(turn, shown_in=0 if quiet else self._shell.execution_count)
+        self._shell.user_ns["_claude"] = reply
+        if into and turn.stage != "failed":
+            self._shell.user_ns[into] = reply.text
+        if problem is not None:
+            raise problem
+        return reply
+
+    def preview(self, line: Line, prompt: str, settings: Settings) -> Table:
+        """The request as it would be sent: nothing is sent, but for its counting when ``--count`` asks."""
+        prepared = self._prepare(line, prompt, settings)
+        client = self._client()
+        # What is only looked at is not uploaded.
+        looked_at = replace(prepared, question=replace(prepared.question, upload_above=0))
+        request = looked_at.request(self._uploads(client))
+        model = prepared.question.model
+        if line.has("count"):
+            tokens, about = count_tokens(request, client), ""
+        else:
+            tokens, about = prepared.estimated_tokens(), "≈"
+        cost = models.cost(model, Usage(input_tokens=tokens))
+        total = f"{about}{tokens:,}" + (f", {money(cost)} for the input" if cost is not None else "")
+        return preview(
+            model=model.id,
+            system=request.system,
+            history=prepared.history,
+            blocks=prepared.blocks,
+            size=len(request.body()),
+            total=total,
+        )
+
+    def _prepare(self, line: Line, prompt: str, settings: Settings) -> Prepared:
+        """Evaluate and encode what a cell asks; raises before anything is sent."""
+        tokens = line.one("max_tokens")
+        system = self._system(line.one("system")) if line.has("system") else _file_or_text(settings.system)
+        model = resolve(line.one("model") or settings.model, self._client())
+        detail = choice(line.one("detail", settings.detail), "--detail", get_args(Detail))
+        data = choice(line.one("data"), "--data", get_args(DataView)) if line.has("data") else ""
+        how = Attaching(
+            detail=cast("Detail", detail),
+            long_edge=model.long_edge,
+            data=cast("DataView", data),
+            cite=line.has("cite"),
+            max_pages=model.max_pages,
+            password=line.one("password"),
+        )
+        question = Question(
+            prompt=prompt,
+            model=model,
+            namespace=self._shell.user_ns,
+            system=system,
+            max_tokens=whole_number(tokens, "--max-tokens") if tokens else settings.max_tokens,
+            stop_sequences=line.all("stop"),
+            attach=line.all("attach"),
+            how=how,
+            urls=line.has("urls") or settings.urls,
+            upload_above=settings.upload_above,
+        )
+        alone = line.has("no_history") or line.has("new")
+        return prepare(question, Conversation() if alone else self.conversation)
+
+    def _ask_about_secrets(self, prepared: Prepared) -> None:
+        """Ask before something that looks like a secret goes out; where nobody can answer, refuse.
+
+        Raises
+        ------
+        UsageProblem
+            When the answer is anything but yes. Nothing was sent.
+        """
+        found = prepared.secrets()
+        if not found:
+            return
+        what = "; ".join(found[:5])
+        advice = "Take it out, or allow it by %claude_config allow_secrets=True. Nothing was sent."
+        if not can_answer(self._shell):
+            raise UsageProblem(f"This looks like a secret: {what}. {advice}")
+        answer = input(f"This looks like a secret: {what}. Send it all the same? [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
+            raise UsageProblem(f"Not sent, because it looks like a secret: {what}. {advice}")
+
+    def _uploads(self, client: Anthropic) -> Files:
+        if self._files is None:
+            self._files = Files(client)
+        return self._files
+
+    def go_offline(self, url: str, token: str) -> None:
+        """Send requests to a local Messages API from now on."""
+        self._point_at(Endpoint(url, token))
+
+    def go_online(self) -> None:
+        """Send requests where the environment says."""
+        self._point_at(Endpoint())
+
+    def config_table(self, settings: Settings) -> Table:
+        """Every setting, its value and its source; also where requests go and with what credential."""
+        rows = [(one.name, str(one.value), one.source, one.help) for one in settings.listed()]
+        where = describe(self._connected, self._endpoint)
+        return Table(("setting", "value", "from", "means"), (*rows, *where))
+
+    def close(self) -> None:
+        """Close connections and views."""
+        self._views.close()
+        self._point_at(Endpoint())
+
+    def _point_at(self, endpoint: Endpoint) -> None:
+        if self._connected is not None:
+            self._connected.close()
+            self._connected = None
+            self._files = None
+        self._endpoint = endpoint
+
+    def _client(self) -> Anthropic:
+        if self._connected is None:
+            self._connected = connect(self._endpoint)
+        return self._connected
+
+    def _system(self, value: str) -> str:
+        """The system prompt a flag means: text, ``@file`` or a kernel variable of type str."""
+        if isinstance(value, Quoted) or not value.isidentifier():
+            return _file_or_text(value)
+        names = self._shell.user_ns
+        if value not in names:
+            raise UsageProblem(
+                f"-s {value}: no kernel name {value!r}.{did_you_mean(value, names)} "
+                "Put a text of one word in quotes. Nothing was sent."
+            )
+        if not isinstance(names[value], str):
+            kind = type(names[value]).__name__
+            raise UsageProblem(f"-s {value}: a system prompt is a str, not {kind}. Nothing was sent.")
+        return str(names[value])
+
+
+def _file_or_text(value: str) -> str:
+    if not value.startswith("@"):
+        return value
+    path = Path(value[1:]).expanduser()
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise UsageProblem(
+            f"System prompt {value}: {reason}.{did_you_mean(path.name, near)} Nothing was sent."
+        ) from error

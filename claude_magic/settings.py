@@ -1,0 +1,121 @@
+"""Settings: traits with help, and the only place that reads the environment.
+
+Precedence, first match wins: a flag on the cell; ``%claude_config`` or ``%config`` in this session,
+the later of the two; the environment (``CLAUDE_MAGIC_MODEL`` and so on); ``ipython_config.py``; the
+default. ``ANTHROPIC_API_KEY``, ``ANTHROPIC_BASE_URL`` and the other ``ANTHROPIC_…`` variables are read
+by the SDK itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from traitlets import Bool, Enum, Integer, TraitError, Unicode
+from traitlets.config import Config, Configurable
+
+from claude_magic.errors import UsageProblem, did_you_mean
+
+PREFIX = "CLAUDE_MAGIC_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting as ``%claude_config`` shows it."""
+
+    name: str
+    value: object
+    source: str
+    help: str
+
+
+class Settings(Configurable):
+    """The traits of ``ClaudeMagics``; ``%config ClaudeMagics`` lists them with their help."""
+
+    model = Unicode(
+        "sonnet", help="Model id, or haiku, sonnet, opus, fable for the newest of that line."
+    ).tag(config=True)
+    system = Unicode("", help="System prompt sent with every question; empty for none.").tag(config=True)
+    max_tokens = Integer(16_000, min=1, help="Most output tokens of one reply, thinking included.").tag(
+        config=True
+    )
+    detail = Enum(
+        ("low", "standard", "full"),
+        default_value="standard",
+        help="How large pictures are sent: at most 768 px, 1568 px, or all the model can use.",
+    ).tag(config=True)
+    urls = Bool(False, help="If True, the API may fetch web addresses given with -a.").tag(config=True)
+    upload_above = Integer(
+        4_000_000,
+        min=0,
+        help="Attachments of more bytes are uploaded once through the Files API; 0 for never.",
+    ).tag(config=True)
+    allow_secrets = Bool(
+        False, help="If True, what looks like a key or password is sent without asking."
+    ).tag(config=True)
+    quiet = Bool(False, help="If True, cells show nothing; the answer is in _claude.").tag(config=True)
+    view = Enum(
+        ("auto", "widget", "static", "text"),
+        default_value="auto",
+        help="How a reply is shown: 'widget' live and formatted, 'static' once at its end, 'text' as plain "
+        "text while it comes; 'auto' takes what the front end can show.",
+    ).tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._sources: dict[str, str] = {}
+        section = type(self).__name__
+        for name in self.config.get(section, {}):
+            self._sources[name] = "ipython_config.py"
+        from_environment = {
+            name: (variable, value)
+            for name in self.setting_names()
+            if (value := os.environ.get(variable := PREFIX + name.upper())) is not None
+        }
+        for name, (variable, value) in from_environment.items():
+            self._set(name, value, variable)
+        self.observe(self._changed, names=list(self.setting_names()))
+
+    def _changed(self, change: Mapping[str, Any]) -> None:
+        self._sources[change["name"]] = "%config"
+
+    @classmethod
+    def setting_names(cls) -> list[str]:
+        """The names of all settings, in the order of their definition."""
+        return [name for name in Settings.__dict__ if name in cls.class_trait_names(config=True)]
+
+    def assign(self, name: str, text: str) -> None:
+        """Set one setting from the text the user typed in ``%claude_config``.
+
+        Raises
+        ------
+        UsageProblem
+            For an unknown name or a value the trait refuses.
+        """
+        if name not in self.setting_names():
+            raise UsageProblem(
+                f"No setting {name!r}.{did_you_mean(name, self.setting_names())} "
+                "%claude_config lists them. Nothing was changed."
+            )
+        self._set(name, text, "%claude_config")
+
+    def _set(self, name: str, text: str, source: str) -> None:
+        trait = self.traits()[name]
+        try:
+            value = trait.from_string(text)
+            # Through the configuration, not past it: a later %config merges with it instead of undoing it.
+            self.update_config(Config({type(self).__name__: {name: value}}))
+        except (TraitError, ValueError) as error:
+            raise UsageProblem(
+                f"{source}: {text!r} is no value for {name} ({trait.info()}). Nothing was changed."
+            ) from error
+        self._sources[name] = source
+
+    def listed(self) -> Iterator[Setting]:
+        """Every setting with its value and where it came from."""
+        for name in self.setting_names():
+            yield Setting(
+                name, getattr(self, name), self._sources.get(name, "default"), str(self.traits()[name].help)
+            )

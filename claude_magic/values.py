@@ -1,0 +1,319 @@
+"""The plain values that travel between the rooms: blocks, usage, answers, turns.
+
+This module knows nothing: no network, no display, no storage. All values are frozen; equal content
+is equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Stage = Literal["pending", "streaming", "complete", "interrupted", "cut", "refused", "max_tokens", "failed"]
+"""How far a turn has come; every turn ends in one of the last six."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A content block as it is sent, encoded once.
+
+    Parameters
+    ----------
+    kind : str
+        The API's block type: ``"text"``, ``"image"``, ``"document"``.
+    json : bytes
+        The block as UTF-8 JSON, ready to be joined into a request.
+    text : str
+        The text of a text block, ``""`` otherwise.
+    name : str
+        What the user called it; ``""`` for the prompt's own text.
+    note : str
+        What was done to it, for people: ``"4000×3000 → 1568×1176 JPEG"``.
+    size : int
+        Bytes of the payload before base64.
+    tokens : int
+        Estimated input tokens; 0 where it was not estimated.
+    pixels : tuple of (int, int)
+        Width and height of an image as sent, ``(0, 0)`` otherwise.
+    pages : int
+        Pages of a PDF as sent, 0 otherwise.
+    page_numbers : tuple of int
+        Of pages cut out of a PDF: their numbers in the whole, in order.
+    thumbnail : bytes
+        A small JPEG or PNG (at most 96 px) to be shown beside the name.
+    """
+
+    kind: str
+    json: bytes = field(repr=False)
+    text: str = field(default="", repr=False)
+    name: str = ""
+    note: str = ""
+    size: int = 0
+    tokens: int = 0
+    pixels: tuple[int, int] = (0, 0)
+    pages: int = 0
+    page_numbers: tuple[int, ...] = ()
+    thumbnail: bytes = field(default=b"", repr=False)
+
+
+Detail = Literal["low", "standard", "full"]
+"""How large pictures are sent: 768 px, 1568 px, or all the model can use (2576 px on newer ones)."""
+
+DataView = Literal["schema", "head", "full"]
+"""How much of a data frame is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attaching:
+    """How values of the kernel become content blocks, for one cell.
+
+    Parameters
+    ----------
+    detail : Detail
+        How large pictures are sent.
+    long_edge : int
+        The longest side, in pixels, that the model looks at without scaling down itself.
+    data : DataView or ""
+        How much of a data frame is sent; ``""`` for a summary within a budget.
+    cite : bool
+        Whether documents are sent with citations on.
+    max_pages : int
+        Most PDF pages the model takes in one request.
+    password : str
+        For encrypted PDFs; never kept.
+    """
+
+    detail: Detail = "standard"
+    long_edge: int = 1568
+    data: DataView | Literal[""] = ""
+    cite: bool = False
+    max_pages: int = 600
+    password: str = field(default="", repr=False)
+
+
+AS_USUAL = Attaching()
+"""Attaching with nothing said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one reply, as the API counts them.
+
+    ``input_tokens`` is the uncached remainder only; the whole prompt is ``prompt_tokens``.
+    ``final`` is False while ``output_tokens`` is our estimate.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    cache_creation_1h_tokens: int = 0
+    thinking_tokens: int = 0
+    final: bool = False
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the whole prompt: uncached, written to and read from the cache."""
+        return self.input_tokens + self.cache_read_input_tokens + self.cache_creation_input_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A text block of a reply, with its citations as the API sent them."""
+
+    text: str
+    citations: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingPart:
+    """A thinking block; goes back to the API byte for byte, or not at all."""
+
+    thinking: str
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUsePart:
+    """A tool call; ``input_json`` is the text received, which may be cut."""
+
+    id: str
+    name: str
+    input_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPart:
+    """Any other block (redacted thinking, server tools, types newer than this code), kept as received."""
+
+    kind: str
+    raw: Mapping[str, Any]
+
+
+Part = TextPart | ThinkingPart | ToolUsePart | OtherPart
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What has been received of one reply.
+
+    Parameters
+    ----------
+    parts : tuple of Part
+        The content blocks in their order.
+    stop_reason : str
+        The API's word for why it ended, ``""`` while it has not.
+    complete : bool
+        True only once ``message_stop`` was seen and ``stop_reason`` is set.
+    """
+
+    parts: tuple[Part, ...] = ()
+    usage: Usage = Usage()
+    model: str = ""
+    message_id: str = ""
+    stop_reason: str = ""
+    stop_sequence: str = ""
+    stop_details: Mapping[str, Any] | None = None
+    complete: bool = False
+
+    @property
+    def text(self) -> str:
+        """The answer's text: neighbouring text blocks joined, others set apart by a blank line."""
+        return join_text(self.parts)
+
+
+def join_text(parts: tuple[Part, ...]) -> str:
+    """Join the text blocks; where another block stood between two, a blank line stands for it."""
+    return "".join(_texts(parts, lambda part: part.text))
+
+
+def cited_text(parts: tuple[Part, ...], numbers: Numbers) -> str:
+    """The text with a number behind each cited passage, as the reader sees it."""
+    return "".join(_texts(parts, lambda part: part.text + numbers.mark(part.citations)))
+
+
+def _texts(parts: tuple[Part, ...], text_of: Callable[[TextPart], str]) -> Iterator[str]:
+    begun = apart = False
+    for part in parts:
+        if not isinstance(part, TextPart):
+            apart = begun
+            continue
+        text = text_of(part)
+        if text:
+            yield "\n\n" + text if apart else text
+            begun, apart = True, False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place that an answer cites.
+
+    Parameters
+    ----------
+    title : str
+        The document's title, or the page's.
+    place : str
+        ``"page 3"``, ``"characters 10–52"``; ``""`` for the whole.
+    url : str
+        Of a page on the web, else ``""``.
+    quote : str
+        The passage, as the API quotes it.
+    """
+
+    title: str
+    place: str
+    url: str
+    quote: str
+
+
+class Numbers:
+    """Numbers the sources of an answer in the order in which they are first cited.
+
+    Parameters
+    ----------
+    blocks : iterable of Block
+        What was sent: citations of pages cut out of a PDF are told by their numbers in the whole.
+    """
+
+    def __init__(self, blocks: Iterable[Block] = ()) -> None:
+        self._pages = {block.name: block.page_numbers for block in blocks if block.page_numbers}
+        self._numbers: dict[Source, int] = {}
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What has been cited, in the order of its numbers."""
+        return tuple(self._numbers)
+
+    def mark(self, citations: Iterable[Mapping[str, Any]]) -> str:
+        """The marker behind a passage: ``" [1, 2]"``, or ``""`` for a passage without citations."""
+        numbers = sorted({self._number(citation) for citation in citations})
+        return f" [{', '.join(map(str, numbers))}]" if numbers else ""
+
+    def _number(self, citation: Mapping[str, Any]) -> int:
+        pages = self._pages.get(str(citation.get("document_title") or ""), ())
+        return self._numbers.setdefault(source_of(citation, pages), len(self._numbers) + 1)
+
+
+def source_of(citation: Mapping[str, Any], pages: tuple[int, ...] = ()) -> Source:
+    """A citation as the API sends it, as a place for people.
+
+    Parameters
+    ----------
+    pages : tuple of int
+        Where the document was cut out of a PDF: the numbers of its pages in the whole.
+    """
+
+    def text(*names: str) -> str:
+        return next((str(citation[name]) for name in names if citation.get(name)), "")
+
+    def span(name: str, what: str) -> str:
+        first, end = citation.get(f"start_{name}"), citation.get(f"end_{name}")
+        if not isinstance(first, int):
+            return ""
+        # The API's ends are exclusive.
+        last = end - 1 if isinstance(end, int) else first
+        if name == "page_number" and 1 <= first <= last <= len(pages):
+            first, last = pages[first - 1], pages[last - 1]
+        return f"{what} {first}" if last <= first else f"{what}s {first}–{last}"
+
+    place = span("page_number", "page") or span("char_index", "character") or span("block_index", "block")
+    title = text("document_title", "title", "source", "url")
+    if not title:
+        title = f"document {int(citation.get('document_index') or 0) + 1}"
+    return Source(title, place, text("url"), text("cited_text"))
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One exchange: what was asked, what came back, how it ended.
+
+    Parameters
+    ----------
+    prompt : str
+        The prompt's text, for people.
+    blocks : tuple of Block
+        The user's message: attachments, then the prompt.
+    reply : bytes
+        The assistant's message as ready JSON; empty when nothing of it can be sent back.
+    shown : str
+        The answer as the reader sees it: its Markdown, with numbers behind cited passages and their sources.
+    cost : float or None
+        USD at list prices; None where no price is known.
+    seconds : float
+        From the cell's start to the turn's end.
+    demo : bool
+        Whether the offline demo model answered, not Claude, and nothing was charged.
+    """
+
+    prompt: str
+    blocks: tuple[Block, ...] = field(repr=False)
+    reply: bytes = field(repr=False)
+    shown: str = field(repr=False)
+    answer: Answer
+    stage: Stage
+    model: str
+    cost: float | None = None
+    seconds: float = 0.0
+    request_id: str = ""
+    demo: bool = False

@@ -1,0 +1,44 @@
+"""The real things tests talk to: a local Messages API, a real kernel, and further down a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from claude_magic import offline
+from tests.kernels import Kernel, running_kernel
+
+
+@pytest.fixture(scope="session")
+def local_api() -> Iterator[offline.LocalApi]:
+    """The local Messages API in a process of its own, answering as fast as it can."""
+    api = offline.start(pace=0)
+    yield api
+    api.stop()
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory, local_api: offline.LocalApi) -> Iterator[Kernel]:
+    """A kernel with the extension loaded, pointed at the local API by the SDK's own variables."""
+    home = tmp_path_factory.mktemp("kernel")
+    with running_kernel(home, ANTHROPIC_BASE_URL=local_api.url, ANTHROPIC_API_KEY=local_api.token) as running:
+        assert running.run("%load_ext claude_magic").status == "ok"
+        yield running
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    """IPython's shell in this process, for what asks its display formatter."""
+    running = InteractiveShell.instance()
+    yield running
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def fresh_kernel(tmp_path: Path) -> Iterator[Kernel]:
+    """A kernel with nothing loaded and no credential."""
+    with running_kernel(tmp_path) as running:
+        yield running

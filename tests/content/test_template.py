@@ -1,0 +1,92 @@
+"""The prompt body: sent as written, except {{ expression }}."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_magic.content import prompt_blocks
+from claude_magic.errors import UsageProblem
+
+
+def text_of(body: str, **namespace: Any) -> str:
+    (block,) = prompt_blocks(body, namespace)
+    assert json.loads(block.json) == {"type": "text", "text": block.text}
+    return block.text
+
+
+@given(st.text(min_size=1).filter(lambda text: text.strip() and "{{" not in text and "\0" not in text))
+def test_a_body_without_expressions_is_sent_as_written(body: str) -> None:
+    assert text_of(body) == body.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"a": {"b": 1}}',
+        "f'{x}' and {}",
+        "$E = mc^2$ \\frac{a}{b}",
+        "a { b { c } d }",
+        "}} alone",
+        "%s %d $x",
+    ],
+)
+def test_braces_dollars_and_latex_pass_untouched(body: str) -> None:
+    assert text_of(body) == body
+
+
+def test_expressions_are_evaluated_once_and_never_again_inside_a_value() -> None:
+    calls = []
+
+    def value() -> str:
+        calls.append(1)
+        return "{{ boom }}"
+
+    assert text_of("a {{ value() }} b", value=value) == "a {{ boom }} b"
+    assert calls == [1]
+
+
+def test_expressions_may_hold_braces_and_quotes() -> None:
+    assert text_of("{{ {'a': {'b': 1}}['a']['b'] }}") == "1"
+    assert text_of("{{ {'x': 1} }}") == "{'x': 1}"
+    assert text_of("{{{'x': 1}}}") == "{'x': 1}"
+    assert text_of("{{ '}}' }}") == "}}"
+    assert text_of("{{ [n * n for n in range(3)] }} and {{ 1 + 1 }}") == "[0, 1, 4] and 2"
+
+
+def test_a_backslash_makes_braces_literal() -> None:
+    assert text_of(r"Jinja: \{{ user }}") == "Jinja: {{ user }}"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("{{ datframe }}", "No kernel name 'datframe'. Did you mean 'dataframe'?"),
+        ("{{ dataframe.x }}", "raised AttributeError"),
+        ("{{ 1 / 0 }}", "'1 / 0' raised ZeroDivisionError: division by zero."),
+        ("{{ open", "not closed by }}"),
+        ("{{ a b }}", "is no Python expression"),
+        ("{{ }}", "is no Python expression"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_told_in_one_line(body: str, said: str) -> None:
+    with pytest.raises(UsageProblem) as caught:
+        prompt_blocks(body, {"dataframe": 1})
+    assert said in str(caught.value)
+    assert str(caught.value).endswith("Nothing was sent.")
+    assert "\n" not in str(caught.value)
+
+
+def test_blank_bodies_give_no_block() -> None:
+    assert prompt_blocks(" \n\t", {}) == ()
+    assert prompt_blocks("{{ '' }}", {}) == ()
+
+
+def test_what_no_request_can_carry_is_replaced() -> None:
+    assert (
+        text_of("a\0b \ud83d c \ud83d\ude00") == "a\N{REPLACEMENT CHARACTER}b \N{REPLACEMENT CHARACTER} c 😀"
+    )

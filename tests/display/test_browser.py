@@ -1,0 +1,181 @@
+"""The live view in a real JupyterLab and a real Chromium, as a user sees it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from claude_magic import offline
+from tests.pages import Notebook, Server, chromium, jupyter_server
+
+TURN = "application/vnd.claude-magic.turn+json"
+LOAD = "%load_ext claude_magic"
+
+
+@pytest.fixture(scope="module")
+def slow_api() -> Iterator[offline.LocalApi]:
+    """The local Messages API at the pace of a real model."""
+    api = offline.start(pace=150)
+    yield api
+    api.stop()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, slow_api: offline.LocalApi) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("jupyter")
+    with jupyter_server(folder, ANTHROPIC_BASE_URL=slow_api.url, ANTHROPIC_API_KEY=slow_api.token) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    """Where a test leaves what it saw."""
+    return tmp_path
+
+
+def test_text_grows_formatted_and_gives_way_to_the_static_output(browser: Browser, server: Server) -> None:
+    notebook = Notebook(browser, server, [LOAD, "%%claude\nwrite 500 words", "1 + 1"], "grows")
+    page = notebook.page
+    notebook.run(0)
+    notebook.start(1)
+    view = notebook.output(1).locator(".claude-magic")
+    view.wait_for(timeout=30_000)
+    lengths: list[int] = []
+    lines: list[str] = []
+    while view.count():
+        seen = page.evaluate(
+            "() => { const v = document.querySelector('.claude-magic');"
+            " return v && [v.innerText.length, v.querySelector('.claude-status em').textContent,"
+            " v.querySelectorAll('h1,h2,h3').length] }"
+        )
+        if seen is None:
+            break
+        lengths.append(seen[0])
+        lines.append(seen[1])
+        page.wait_for_timeout(100)
+    assert len(set(lengths)) >= 8, lengths
+    assert any(
+        re.search(r"claude-sonnet-5-5 · [\d,]+ in · ≈[\d,]+ out · \$0\.\d+ · \d+ s", line) for line in lines
+    )
+    notebook.wait(1)
+    out = notebook.output(1)
+    assert out.locator(".claude-magic").count() == 0
+    assert out.locator(".jp-RenderedMarkdown h2").count() >= 1
+    assert "≈" not in out.inner_text()
+    notebook.close()
+
+
+def test_the_swap_does_not_move_the_page(browser: Browser, server: Server) -> None:
+    cells = [
+        LOAD,
+        "%claude say: warm the renderer",
+        "%%claude\nShow a table, a list, python code and a formula",
+        "0",
+    ]
+    notebook = Notebook(browser, server, cells, "swap")
+    page = notebook.page
+    notebook.run(0)
+    notebook.run(1)
+    notebook.start(2)
+    notebook.output(2).locator(".claude-magic").wait_for(timeout=30_000)
+    frames = page.evaluate(
+        """async () => {
+          const cell = document.querySelectorAll('.jp-Notebook .jp-Cell')[2];
+          const area = cell.querySelector('.jp-Cell-outputArea');
+          const seen = [];
+          let after = 0;
+          while (after < 30) {
+            await new Promise(requestAnimationFrame);
+            const live = area.querySelector('.claude-magic');
+            const root = live ?? area.querySelector('.jp-RenderedMarkdown');
+            const top = area.getBoundingClientRect().top;
+            const blocks = root ? [...root.children].map(node => node.getBoundingClientRect().top - top) : [];
+            seen.push({live: !!live, height: area.getBoundingClientRect().height, blocks});
+            if (!live) after += 1;
+          }
+          return seen;
+        }"""
+    )
+    last_live = [frame for frame in frames if frame["live"]][-1]
+    swapped = [frame for frame in frames if not frame["live"]]
+    assert min(frame["height"] for frame in swapped) >= last_live["height"] - 1, "an empty frame at the swap"
+    # The status line, and with it the open block, may still move down by the text of the last moment.
+    standing = last_live["blocks"][:-2]
+    assert len(standing) >= 4
+    assert swapped[-1]["blocks"][: len(standing)] == pytest.approx(standing, abs=1)
+    notebook.close()
+
+
+def test_saved_and_reopened_without_a_kernel_it_reads_the_same(browser: Browser, server: Server) -> None:
+    notebook = Notebook(browser, server, [LOAD, "%%claude\nShow python code and a table"], "reopen")
+    notebook.run(0)
+    live = notebook.run(1).inner_text()
+    book = notebook.save()
+    (output,) = book.cells[1].outputs
+    assert set(output.data) == {"text/markdown", "text/plain", TURN}
+    notebook.page.goto("about:blank")
+    notebook.close()
+    again = Notebook(browser, server, [], "reopen")
+    assert again.output(1).inner_text() == live
+    assert again.output(1).locator("pre code").count() >= 1
+    again.close()
+
+
+def test_the_stop_button_keeps_what_has_come(browser: Browser, server: Server) -> None:
+    cells = [LOAD, "%%claude\nwrite 3000 words", "print(_claude.stage, len(_claude.text) > 20)"]
+    notebook = Notebook(browser, server, cells, "stop")
+    notebook.run(0)
+    notebook.start(1)
+    stop = notebook.output(1).get_by_role("button", name="Stop")
+    stop.wait_for(timeout=30_000)
+    notebook.page.wait_for_timeout(800)
+    stop.click()
+    notebook.wait(1)
+    assert "stopped, the answer is partial" in notebook.output(1).inner_text()
+    assert notebook.run(2).inner_text().strip() == "interrupted True"
+    notebook.close()
+
+
+def test_the_dark_theme_is_followed(browser: Browser, server: Server) -> None:
+    notebook = Notebook(browser, server, [LOAD, "%%claude\nwrite 300 words"], "dark")
+    page = notebook.page
+    page.evaluate("document.body.dataset.jpThemeLight")
+    page.get_by_role("menuitem", name="Settings").click()
+    page.get_by_text("Theme", exact=True).hover()
+    page.get_by_text("JupyterLab Dark", exact=True).click()
+    page.wait_for_function("document.body.dataset.jpThemeLight === 'false'")
+    notebook.run(0)
+    notebook.start(1)
+    view = notebook.output(1).locator(".claude-magic p").first
+    view.wait_for(timeout=30_000)
+    colour = view.evaluate("node => getComputedStyle(node).color")
+    channels = [int(part) for part in re.findall(r"\d+", colour)[:3]]
+    assert min(channels) > 120, colour
+    notebook.wait(1)
+    notebook.close()
+
+
+def test_the_view_is_announced_and_reachable_by_keyboard(browser: Browser, server: Server) -> None:
+    notebook = Notebook(browser, server, [LOAD, "%%claude\nwrite 1500 words"], "keys")
+    notebook.run(0)
+    notebook.start(1)
+    view = notebook.output(1).locator(".claude-magic")
+    view.wait_for(timeout=30_000)
+    assert view.get_attribute("aria-busy") == "true"
+    assert view.locator("[role=status]").count() == 1
+    stop = view.get_by_role("button", name="Stop")
+    stop.focus()
+    notebook.page.keyboard.press("Enter")
+    notebook.wait(1)
+    assert "stopped" in notebook.output(1).inner_text()
+    notebook.close()

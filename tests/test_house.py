@@ -1,0 +1,148 @@
+"""The house of claude_magic: who may import whom. A failure prints the row that is off."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "claude_magic"
+
+# Room → the rooms it may import. A room is a module or a folder of the package.
+MAP = {
+    "__init__": {"magics", "reply"},
+    "errors": set(),
+    "values": set(),
+    "flags": {"errors"},
+    "settings": {"errors"},
+    "content": {"errors", "values"},
+    "conversation": {"errors", "values"},
+    "api": {"errors", "values"},
+    "tools": {"errors", "values"},
+    "display": {"errors", "values"},
+    "offline": set[str](),
+    "ask": {"api", "content", "conversation", "display", "errors", "tools", "values"},
+    "reply": {"display", "values"},
+    "session": {
+        "api", "ask", "content", "conversation", "display", "errors", "flags", "reply", "settings", "tools",
+        "values",
+    },
+    "magics": {"display", "errors", "flags", "offline", "reply", "session", "settings"},
+    "command": {"__init__", "offline"},
+}  # fmt: skip
+
+# What only some rooms may touch.
+RESERVED = {
+    "anthropic": {"api", "ask", "session", "offline"},  # ask and session name the client's type only
+    "httpx2": {"api"},
+    "ipywidgets": {"display"},
+    "anywidget": {"display"},
+    "PIL": {"content", "offline"},
+    "pypdf": {"content", "offline"},
+    "tornado": {"offline"},
+}
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def imports(path: Path) -> set[str]:
+    """The dotted names a file imports, wherever in it the import stands."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "claude_magic":
+                names |= {
+                    f"claude_magic.{alias.name.replace('__version__', '__init__')}" for alias in node.names
+                }
+            else:
+                names.add(node.module)
+    return names
+
+
+def files() -> list[tuple[str, Path]]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        relative = path.relative_to(PACKAGE)
+        found.append((relative.parts[0].removesuffix(".py"), path))
+    return found
+
+
+def test_every_room_imports_only_what_the_map_allows() -> None:
+    off = []
+    for room, path in files():
+        for name in imports(path):
+            if name.split(".")[0] == "claude_magic":
+                other = room_of(name)
+                if other != room and other not in MAP[room]:
+                    off.append(
+                        f"{path.relative_to(PACKAGE)}: {room} imports {other}, allowed: {sorted(MAP[room])}"
+                    )
+    assert not off, "\n".join(off)
+
+
+def test_reserved_packages_stay_in_their_rooms() -> None:
+    off = []
+    for room, path in files():
+        for name in imports(path):
+            top = name.split(".")[0]
+            if room not in RESERVED.get(top, {room}):
+                off.append(f"{path.relative_to(PACKAGE)}: {top} belongs to {sorted(RESERVED[top])}")
+    assert not off, "\n".join(off)
+
+
+def test_only_settings_reads_the_environment() -> None:
+    off = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for room, path in files()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if room != "settings" and isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+    ]
+    assert off == []
+
+
+def test_modules_stay_small() -> None:
+    long = {
+        str(path.relative_to(PACKAGE)): count
+        for _, path in files()
+        if (count := len(path.read_text("utf-8").splitlines())) > 400
+    }
+    assert long == {}
+
+
+def test_no_mutable_module_globals() -> None:
+    off = []
+    for _, path in files():
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.List | ast.Set):
+                names = [
+                    ast.unparse(t) for t in (node.targets if isinstance(node, ast.Assign) else [node.target])
+                ]
+                if names != ["__all__"]:
+                    off.append(f"{path.relative_to(PACKAGE)}: {names}")
+    assert off == []
+
+
+@pytest.mark.parametrize(
+    "heavy", ["anthropic", "pydantic", "PIL", "ipywidgets", "anywidget", "markdown_it", "pypdf"]
+)
+def test_loading_the_extension_imports_nothing_heavy(heavy: str) -> None:
+    code = (
+        "import sys\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        "before = set(sys.modules)\n"
+        "shell.run_line_magic('load_ext', 'claude_magic')\n"
+        "print(*(set(sys.modules) - before))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    new = run.stdout.split()
+    assert heavy not in new
+    assert len(new) <= 40, sorted(new)

@@ -1,0 +1,37 @@
+"""The README's tables and commands, held against what they speak of."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from claude_magic import flags
+from claude_magic.magics import ClaudeMagics
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_flags_is_the_parsers() -> None:
+    table = flags.markdown_table(flags.ASK)
+    assert table in README, f"README.md should have:\n{table}"
+
+
+def test_the_table_of_magics_is_complete() -> None:
+    section = README.split("## Magics")[1].split("### Flags")[0]
+    told = {name.lstrip("%") for name in re.findall(r"^\| `(%+\w+)`", section, re.MULTILINE)}
+    names = {name for kind in ClaudeMagics.magics.values() for name in kind}
+    assert told == names
+
+
+def test_every_magic_has_a_manual_page() -> None:
+    for kind in ClaudeMagics.magics.values():
+        for name, method in kind.items():
+            page = getattr(ClaudeMagics, method if isinstance(method, str) else name).__doc__ or ""
+            assert len(page.splitlines()) > 5, name
+            assert "{flags}" not in page, name
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    ci = (Path(__file__).parent.parent / ".ci" / "run").read_text(encoding="utf-8")
+    assert "bash tests/run" in ci
+    assert "\nbash tests/run\n" in README
