@@ -304,6 +304,14 @@ class Turn:
         From the cell's start to the turn's end.
     demo : bool
         Whether the offline demo model answered, not Claude, and nothing was charged.
+    id : str
+        A hexadecimal uuid, its own for ever.
+    cell_id : str
+        The notebook cell that made it; ``""`` where the front end tells none.
+    began : float
+        Seconds since the epoch, for people; order is never taken from it.
+    stale : bool
+        Whether something above it has changed since it was answered.
     """
 
     prompt: str
@@ -317,3 +325,7 @@ class Turn:
     seconds: float = 0.0
     request_id: str = ""
     demo: bool = False
+    id: str = ""
+    cell_id: str = ""
+    began: float = 0.0
+    stale: bool = False

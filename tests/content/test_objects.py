@@ -288,7 +288,7 @@ def test_exceptions_are_their_traceback_with_causes() -> None:
 def test_frames_of_ipython_are_left_out() -> None:
     from IPython.core.interactiveshell import InteractiveShell
 
-    shell: Any = InteractiveShell()  # type: ignore[no-untyped-call]
+    shell: Any = InteractiveShell()
     result = shell.run_cell("def inner():\n    return 1 / 0\ninner()", silent=True)
     text = describe(result.error_in_exec, "x")
     assert "return 1 / 0" in text
