@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from claude_magic.content import attachable as attachable
     from claude_magic.reply import Reply as Reply
 
 __version__ = "0.1.0"
-__all__ = ["Reply", "__version__", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = ["Reply", "__version__", "attachable", "load_ipython_extension", "unload_ipython_extension"]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -37,4 +38,8 @@ def __getattr__(name: str) -> Any:
         from claude_magic.reply import Reply
 
         return Reply
+    if name == "attachable":
+        from claude_magic.content import attachable
+
+        return attachable
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

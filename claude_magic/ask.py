@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -52,6 +53,8 @@ class Question:
         Whether the API may fetch web addresses.
     upload_above : int
         Bytes above which an attachment goes through the Files API; 0 for never.
+    cell_id : str
+        The notebook cell that asks; ``""`` where the front end tells none.
     """
 
     prompt: str
@@ -64,6 +67,7 @@ class Question:
     how: Attaching = AS_USUAL
     urls: bool = False
     upload_above: int = 0
+    cell_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class Prepared:
     question: Question
     blocks: tuple[Block, ...]
     history: tuple[Turn, ...]
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    began: float = field(default_factory=time.time)
 
     def numbers(self) -> Numbers:
         """What numbers the sources of the answer, which may be documents of earlier turns too."""
@@ -90,7 +96,8 @@ class Prepared:
 
     def secrets(self) -> list[str]:
         """What in this question looks like a secret: kind and place, never the value."""
-        return [
+        files = [f"environment file {one.name}" for one in self.blocks if one.name.endswith(".env")]
+        return files + [
             f"{secret.kind} in {block.name or 'the prompt'}, line {secret.line}"
             for block in self.blocks
             for secret in find_secrets(block.text or document_text(block))
@@ -191,6 +198,9 @@ def ask(
         seconds=time.monotonic() - began,
         request_id=stream.request_id,
         demo=stream.demo,
+        id=prepared.id,
+        cell_id=question.cell_id,
+        began=prepared.began,
     )
     view.end(turn)
     return turn, problem

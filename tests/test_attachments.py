@@ -49,7 +49,7 @@ def test_the_model_sees_what_was_attached_and_the_reader_a_line_of_it(desk: Kern
     assert "Image 1: PNG, 1568×1176 px" in data["text/plain"]
     assert "5 pages" in data["text/plain"]
     assert "100 rows × 2 columns" in data["text/plain"]
-    assert data["text/markdown"].startswith("*📎 fig, 1568×1176 PNG, ")
+    assert data["text/markdown"].startswith("*attached: fig, 1568×1176 PNG, ")
     turn = data["application/vnd.claude-magic.turn+json"]
     assert [one["name"] for one in turn["attachments"]] == ["fig", "report", "df"]
 

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "claude_magic"
 
 # Room → the rooms it may import. A room is a module or a folder of the package.
 MAP = {
-    "__init__": {"magics", "reply"},
+    "__init__": {"content", "magics", "reply"},
     "errors": set(),
     "values": set(),
     "flags": {"errors"},

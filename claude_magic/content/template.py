@@ -20,6 +20,8 @@ from claude_magic.values import AS_USUAL, Attaching, Block
 Namespace = Mapping[str, Any]
 
 _PLAIN = (int, float, complex, bool, type(None), list, tuple, dict, set, frozenset)
+_ROW = 50
+"""Elements up to which a one-dimensional array or tensor does."""
 _SHORT = 2_000
 """Characters up to which a plain container stands in a sentence as its repr."""
 
@@ -79,10 +81,17 @@ def prompt_blocks(body: str, namespace: Namespace, how: Attaching = AS_USUAL) ->
 
 def _in_sentence(value: Any) -> str:
     """A number or a small plain container as it reads in a sentence; ``""`` for all else."""
+    if type(value).__name__ in ("ndarray", "Tensor") and _is_short_row(value):
+        value = value.tolist()
     if type(value) not in _PLAIN:
         return ""
     text = glimpse(value, _SHORT + 1)
     return text if len(text) <= _SHORT else ""
+
+
+def _is_short_row(value: Any) -> bool:
+    shape = getattr(value, "shape", None)
+    return isinstance(shape, tuple) and len(shape) == 1 and shape[0] <= _ROW
 
 
 def _pieces(body: str) -> Iterator[str | tuple[str, CodeType]]:

@@ -10,6 +10,9 @@
 /** How long the kernel has to hear Stop before its process is interrupted, in milliseconds. */
 const PATIENCE = 700;
 
+/** How often the status line is spoken, in milliseconds. */
+const SPOKEN_EVERY = 6000;
+
 /**
  * Replies by their key: what has come, and the views to tell. anywidget hands every call another wrapper
  * of the same model, so the model itself is no key.
@@ -104,13 +107,18 @@ export default {
     const line = document.createElement("p");
     line.className = "claude-status";
     const status = document.createElement("em");
-    status.setAttribute("role", "status");
+    status.setAttribute("aria-hidden", "true");
+    // What a screen reader hears: the same line, but only now and then.
+    const spoken = document.createElement("span");
+    spoken.setAttribute("role", "status");
+    spoken.className = "claude-spoken";
+    let spokenAt = -Infinity;
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "Stop";
     button.title = "Stop this reply; what has come is kept";
     button.addEventListener("click", () => stop(model, button));
-    line.append(status, button);
+    line.append(status, spoken, button);
     root.append(mark, line);
     el.replaceChildren(root);
 
@@ -120,6 +128,10 @@ export default {
     };
     const drawStatus = () => {
       status.textContent = frame.status;
+      if (performance.now() - spokenAt > SPOKEN_EVERY) {
+        spokenAt = performance.now();
+        spoken.textContent = frame.status;
+      }
       root.setAttribute("aria-busy", String(!frame.ended));
       button.hidden = frame.ended;
     };

@@ -29,13 +29,14 @@ def told(block: Block) -> str:
 
 def strip_line(blocks: Sequence[Block]) -> str:
     """All attachments in one line of plain text; ``""`` for none."""
-    return " · ".join(f"📎 {told(block)}" for block in attached(blocks))
+    told_all = " · ".join(map(told, attached(blocks)))
+    return f"attached: {told_all}" if told_all else ""
 
 
 def strip_html(blocks: Sequence[Block]) -> str:
     """All attachments as a paragraph with thumbnails, as high as its text."""
-    pieces = [f"📎 {_thumbnail(block)}{html.escape(told(block))}" for block in attached(blocks)]
-    return f'<p class="claude-strip"><em>{" · ".join(pieces)}</em></p>\n' if pieces else ""
+    pieces = [f"{_thumbnail(block)}{html.escape(told(block))}" for block in attached(blocks)]
+    return f'<p class="claude-strip"><em>attached: {" · ".join(pieces)}</em></p>\n' if pieces else ""
 
 
 def _thumbnail(block: Block) -> str:

@@ -58,9 +58,9 @@ def kernel(url: str) -> Iterator[Kernel]:
         yield running
 
 
-def timed(running: Kernel, code: str) -> tuple[float, float]:
+def timed(running: Kernel, code: str, cell_id: str | None = None) -> tuple[float, float]:
     """Wall and CPU seconds of a statement in the kernel."""
-    ran = running.run(TIMED.format(code))
+    ran = running.run(TIMED.format(code), cell_id=cell_id)
     assert ran.status == "ok", ran.error
     wall, cpu = ran.stdout.split()
     return float(wall), float(cpu)
@@ -197,8 +197,49 @@ def paced_rows(seconds: float = 10, deltas: int = 2_000) -> Iterator[tuple[str, 
     )
 
 
+PICTURE = """
+import io, base64, numpy as np
+from PIL import Image
+_noise = np.random.default_rng(0).integers(0, 255, (900, 1100, 3), dtype="uint8")
+_b = io.BytesIO(); Image.fromarray(_noise).save(_b, "JPEG", quality=97)
+picture = _b.getvalue()
+messages = []
+def raw(image=None):
+    content = [{"type": "text", "text": "go"}]
+    if image:
+        data = base64.b64encode(image).decode()
+        source = {"type": "base64", "media_type": "image/jpeg", "data": data}
+        content.insert(0, {"type": "image", "source": source})
+    messages.append({"role": "user", "content": content})
+    with client.messages.stream(model="claude-sonnet-5-5", max_tokens=1000, messages=messages) as stream:
+        text = "".join(stream.text_stream)
+    messages.append({"role": "assistant", "content": text})
+"""
+
+
+def follow_rows(turns: int = 100) -> Iterator[tuple[str, float, str]]:
+    """Turns after a picture of about 2 MB, against the SDK keeping its own list of messages."""
+    ask = "get_ipython().run_cell_magic('claude', {!r}, 'go')"
+    with flood(20) as url, kernel(url) as running:
+        running.run("%load_ext claude_magic")
+        running.run(SDK)
+        assert running.run(PICTURE).status == "ok"
+        kilobytes = float(running.value("len(picture) / 1000"))
+        running.run(f"raw(picture)\n{ask.format('--new -a picture')}", cell_id="first")
+        ours, raws = [], []
+        for number in range(turns):
+            ours.append(timed(running, ask.format(""), cell_id=f"t{number}"))
+            raws.append(timed(running, "raw()"))
+    early, late = ours[2:12], ours[-10:]
+    yield "picture, kB", kilobytes, ""
+    ratio = sum(cpu for _, cpu in late) / sum(cpu for _, cpu in raws[-10:])
+    yield f"turns {turns - 9}-{turns} with it: CPU / raw SDK", ratio, "<= 0.80"
+    growth = statistics.median(wall for wall, _ in late) / statistics.median(wall for wall, _ in early)
+    yield f"turn {turns} / turn 3-12, wall", growth, "<= 1.15"
+
+
 def main() -> None:
-    wanted = sys.argv[1:] or ["load", "first", "stream", "paced"]
+    wanted = sys.argv[1:] or ["load", "first", "stream", "paced", "follow"]
     rows: list[tuple[str, float, str]] = []
     if "load" in wanted:
         rows += load_rows()
@@ -210,6 +251,8 @@ def main() -> None:
         figures = {name: value for name, value, _ in (*small, *large)}
         growth = figures["50000 deltas: iopub bytes"] / figures["10000 deltas: iopub bytes"]
         rows.append(("iopub growth, reply x 5", growth, "<= 5.2"))
+    if "follow" in wanted:
+        rows += follow_rows()
     if "paced" in wanted:
         rows += first_text_rows()
         rows += paced_rows()

@@ -406,8 +406,7 @@ def refusal(data: bytes) -> str:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "ICO", "PPM"])
 @pytest.mark.parametrize("side", [90, 1800])
 def test_cut_off_files_are_refused_or_whole(kind: str, side: int) -> None:
-    if kind == "AVIF" and side > 1000:
-        pytest.skip("slow to encode")
+    side = min(side, 600) if kind == "AVIF" else side  # slow to encode
     options = {"sizes": [(64, 64)]} if kind == "ICO" else {}
     data = encoded(Image.fromarray(photo(side, side)), kind, **options)
     ends = {0, 1, 2, 8, 20, 33, 60, len(data) // 2, len(data) - 1, len(data) - 9}
