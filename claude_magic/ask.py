@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from anthropic import Anthropic
 
@@ -19,7 +21,6 @@ from claude_magic.api.stream import Stream
 from claude_magic.content import attachment_blocks, prompt_blocks
 from claude_magic.content.crowd import CROWD, in_a_crowd
 from claude_magic.content.secrets import document_text, find_secrets
-from claude_magic.conversation import Conversation
 from claude_magic.display.frontend import View
 from claude_magic.display.sources import source_list
 from claude_magic.display.status import Status
@@ -31,6 +32,10 @@ _STAGES: Mapping[str, Stage] = {
     "max_tokens": "max_tokens",
     "model_context_window_exceeded": "max_tokens",
 }
+
+
+JOURNAL_EVERY = 0.4
+"""Seconds of a reply that a dying kernel may lose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,8 @@ class Question:
         Whether the API may fetch web addresses.
     upload_above : int
         Bytes above which an attachment goes through the Files API; 0 for never.
-    cell_id : str
-        The notebook cell that asks; ``""`` where the front end tells none.
+    host : str
+        Who answers: what one host has answered is never taken for what another would.
     """
 
     prompt: str
@@ -67,18 +72,89 @@ class Question:
     how: Attaching = AS_USUAL
     urls: bool = False
     upload_above: int = 0
-    cell_id: str = ""
+    host: str = ""
+
+
+class Journal(Protocol):
+    """Keeps a turn while it is under way, so that nothing is lost when the kernel dies."""
+
+    def begin(self, turn: Turn, key: str) -> None:
+        """Keep the prompt, before it is sent; ``key`` is the question as a hash."""
+
+    def journal(self, turn: Turn, lines: Sequence[str]) -> None:
+        """Keep more of the reply's event stream."""
+
+
+class NotKept:
+    """The journal of questions asked outside the conversation: it keeps nothing."""
+
+    def begin(self, turn: Turn, key: str) -> None:
+        """Keep nothing."""
+
+    def journal(self, turn: Turn, lines: Sequence[str]) -> None:
+        """Keep nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A question made ready: nothing of the user's is evaluated or encoded after this."""
+    """A question made ready: nothing of the user's is evaluated or encoded after this.
+
+    Parameters
+    ----------
+    history : tuple of Turn
+        What stands above it.
+    cell_id : str
+        The notebook cell that asks; ``""`` where the front end tells none.
+    conversation : str
+        The id of the conversation it belongs to; ``""`` for none.
+    """
 
     question: Question
     blocks: tuple[Block, ...]
-    history: tuple[Turn, ...]
+    history: tuple[Turn, ...] = ()
+    cell_id: str = ""
+    conversation: str = ""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     began: float = field(default_factory=time.time)
+
+    def turn(self, answer: Answer, stage: Stage) -> Turn:
+        """The turn this question becomes with an answer."""
+        question = self.question
+        numbers = self.numbers()
+        text = cited_text(answer.parts, numbers)
+        cited = source_list(numbers.sources)
+        return Turn(
+            prompt=question.prompt,
+            blocks=self.blocks,
+            reply=assistant_message(answer),
+            shown=f"{text}\n\n{cited}" if cited else text,
+            answer=answer,
+            stage=stage,
+            model=answer.model or question.model.id,
+            cost=models.cost(question.model, answer.usage),
+            id=self.id,
+            conversation=self.conversation,
+            cell_id=self.cell_id,
+            began=self.began,
+        )
+
+    @property
+    def key(self) -> str:
+        """What is asked, whole, as a hash: equal questions have equal keys."""
+        question = self.question
+        asked = (
+            question.host,
+            question.model.id,
+            question.system,
+            question.max_tokens,
+            question.stop_sequences,
+        )
+        whole = hashlib.sha256(repr(asked).encode("utf-8", "surrogatepass"))
+        for turn in self.history:
+            whole.update(_digest(turn.reply))
+            whole.update(b"".join(_digest(block.json) for block in turn.blocks))
+        whole.update(b"".join(_digest(block.json) for block in self.blocks))
+        return whole.hexdigest()
 
     def numbers(self) -> Numbers:
         """What numbers the sources of the answer, which may be documents of earlier turns too."""
@@ -97,14 +173,16 @@ class Prepared:
     def secrets(self) -> list[str]:
         """What in this question looks like a secret: kind and place, never the value."""
         files = [f"environment file {one.name}" for one in self.blocks if one.name.endswith(".env")]
+        texts = [("the system prompt", self.question.system)]
+        texts += [(one.name or "the prompt", document_text(one)) for one in self.blocks]
         return files + [
-            f"{secret.kind} in {block.name or 'the prompt'}, line {secret.line}"
-            for block in self.blocks
-            for secret in find_secrets(block.text or document_text(block))
+            f"{secret.kind} in {place}, line {secret.line}"
+            for place, text in texts
+            for secret in find_secrets(text)
         ]
 
-    def request(self, files: Files) -> Request:
-        """The request, large attachments by reference."""
+    def request(self, files: Files | None) -> Request:
+        """The request, large attachments by reference to where ``files`` has uploaded them, if anywhere."""
         question = self.question
         above = question.upload_above
         earlier = [turn.blocks for turn in self.history]
@@ -119,7 +197,8 @@ class Prepared:
         crowded = len(pictures) > CROWD
 
         def message(blocks: tuple[Block, ...]) -> bytes:
-            return user_message(files.placed(in_a_crowd(blocks) if crowded else blocks, above))
+            placed = in_a_crowd(blocks) if crowded else blocks
+            return user_message(files.placed(placed, above) if files is not None else placed)
 
         messages = [part for turn in self.history for part in (message(turn.blocks), turn.reply)]
         return Request(
@@ -131,8 +210,8 @@ class Prepared:
         )
 
 
-def prepare(question: Question, history: Conversation) -> Prepared:
-    """Evaluate and encode what a cell asks.
+def prepare(question: Question) -> Prepared:
+    """Evaluate and encode what a cell asks; it has no history yet.
 
     Raises
     ------
@@ -143,26 +222,36 @@ def prepare(question: Question, history: Conversation) -> Prepared:
     written = prompt_blocks(question.prompt, question.namespace, question.how)
     if not written:
         raise UsageProblem("The prompt is empty. Nothing was sent.")
-    return Prepared(question, (*attached, *written), history.answered())
+    return Prepared(question, (*attached, *written))
 
 
-def ask(
-    prepared: Prepared, client: Anthropic, files: Files, view: View, stop: threading.Event
-) -> tuple[Turn, BaseException | None]:
-    """Send a question and follow its reply to the end.
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What asking needs of the world.
 
     Parameters
     ----------
-    prepared : Prepared
-        What is asked, and what stands above it.
     client : anthropic.Anthropic
         The SDK's client.
     files : Files
         What the client has uploaded.
     view : View
         Where the reply is shown.
+    journal : Journal
+        Keeps the turn while it is under way.
     stop : threading.Event
         Set it from anywhere to end the reply; what has come is kept.
+    """
+
+    client: Anthropic
+    files: Files
+    view: View
+    journal: Journal
+    stop: threading.Event
+
+
+def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
+    """Send a question and follow its reply to the end.
 
     Returns
     -------
@@ -173,62 +262,82 @@ def ask(
         caller keeps the turn first and raises then.
     """
     began = time.monotonic()
-    question = prepared.question
-    view.begin(_status(question.model, Fold(), began), prepared.blocks)
-    stream, fold, problem = _follow(prepared, client, files, view, stop, began)
-    if isinstance(problem, RequestRefused) and files.forget(str(problem)):
+    model = prepared.question.model
+    pending = prepared.turn(Answer(), "pending")
+    means.view.begin(_status(model, Fold(), began), prepared.blocks)
+    means.journal.begin(pending, prepared.key)
+    followed = _follow(prepared, means, pending, began)
+    if isinstance(followed.problem, RequestRefused) and means.files.forget(str(followed.problem)):
         # An uploaded file has expired: it is uploaded again, and the question asked again, without fuss.
-        stream, fold, problem = _follow(prepared, client, files, view, stop, began)
-    answer = fold.answer()
-    answer = replace(answer, usage=_estimated(question.model, answer.usage, fold.characters))
-    numbers = prepared.numbers()
-    text = cited_text(answer.parts, numbers)
-    cited = source_list(numbers.sources)
-    if cited:
-        view.draw(f"\n\n{cited}", _status(question.model, fold, began))
-    turn = Turn(
-        prompt=question.prompt,
-        blocks=prepared.blocks,
-        reply=assistant_message(answer),
-        shown=f"{text}\n\n{cited}" if cited else text,
-        answer=answer,
-        stage=_stage(answer, problem),
-        model=answer.model or question.model.id,
-        cost=models.cost(question.model, answer.usage),
+        followed = _follow(prepared, means, pending, began)
+    answer = followed.fold.answer()
+    usage = _estimated(model, answer.usage, followed.fold.characters)
+    turn = replace(
+        prepared.turn(replace(answer, usage=usage), _stage(answer, followed.problem)),
         seconds=time.monotonic() - began,
-        request_id=stream.request_id,
-        demo=stream.demo,
-        id=prepared.id,
-        cell_id=question.cell_id,
-        began=prepared.began,
+        request_id=followed.stream.request_id,
+        demo=followed.stream.demo,
     )
+    # What the last batch, the interrupt or the list of sources has left undrawn.
+    means.view.draw(turn.shown[followed.drawn :], _status(model, followed.fold, began))
+    means.view.end(turn)
+    return turn, followed.problem
+
+
+def show_again(prepared: Prepared, answered: Turn, view: View) -> Turn:
+    """Answer a question by an earlier turn that asked the same: free, and marked as reused."""
+    turn = replace(
+        prepared.turn(answered.answer, answered.stage),
+        model=answered.model,
+        cost=0.0,
+        demo=answered.demo,
+        reused=True,
+    )
+    view.begin(_status(prepared.question.model, Fold(), time.monotonic()), prepared.blocks)
     view.end(turn)
-    return turn, problem
+    return turn
 
 
-def _follow(
-    prepared: Prepared, client: Anthropic, files: Files, view: View, stop: threading.Event, began: float
-) -> tuple[Stream, Fold, BaseException | None]:
-    """Make one request and draw its reply; return what was received and what ended it early."""
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """A request that has ended: what it brought, how many characters were drawn, what ended it early."""
+
+    stream: Stream
+    fold: Fold
+    drawn: int
+    problem: BaseException | None
+
+
+def _follow(prepared: Prepared, means: Means, pending: Turn, began: float) -> _Followed:
+    """Make one request; draw and journal its reply while it comes."""
     model = prepared.question.model
     fold = Fold(prepared.numbers())
-    shown = 0
-    problem: BaseException | None = None
-    stream = Stream(client, prepared.request(files).body(), stop)
+    drawn = journaled = 0
+    due = time.monotonic() + JOURNAL_EVERY
+    stream = Stream(means.client, prepared.request(means.files).body(), means.stop)
     try:
         with stream:
             for events in stream.batches():
                 for event in events:
                     fold.take(event)
                 news = fold.news()
-                view.draw(news, _status(model, fold, began))
-                shown += len(news)
-    except (ApiProblem, KeyboardInterrupt) as error:
-        problem = error
-    if problem is not None or stop.is_set():
-        fold = stream.refold(prepared.numbers())
-        view.draw(fold.news()[shown:], _status(model, fold, began))
-    return stream, fold, problem
+                means.view.draw(news, _status(model, fold, began))
+                drawn += len(news)
+                if time.monotonic() >= due:
+                    lines = stream.received(journaled)
+                    means.journal.journal(pending, lines)
+                    journaled += len(lines)
+                    due = time.monotonic() + JOURNAL_EVERY
+    except (ApiProblem, KeyboardInterrupt) as problem:
+        return _Followed(stream, stream.refold(prepared.numbers()), drawn, problem)
+    whole = stream.refold(prepared.numbers()) if means.stop.is_set() else fold
+    return _Followed(stream, whole, drawn, None)
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest(data: bytes) -> bytes:
+    """The hash of a ready block or message; a picture is hashed once, not at each turn."""
+    return hashlib.sha256(data).digest()
 
 
 def _stage(answer: Answer, problem: BaseException | None) -> Stage:

@@ -57,10 +57,13 @@ def open_lab() -> int:
     command = [sys.executable, "-m", "jupyterlab", str(folder / FIRST), f"--ServerApp.root_dir={folder}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    try:
-        return subprocess.call(command)
-    except KeyboardInterrupt:
-        return 0  # Ctrl-C is how JupyterLab is ended
+    command += ["--ServerApp.answer_yes=True"]  # Ctrl-C ends it without asking
+    server = subprocess.Popen(command)
+    while True:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            continue  # the server has heard it too, and ends in its own time
 
 
 def check() -> int:

@@ -13,6 +13,9 @@
     ├── ToolProblem           a kernel function could not be offered or run
     └── StoreProblem          the conversation could not be kept
 
+    KeyboardInterrupt
+    └── Interrupted           the notebook's interrupt, after what was received has been kept
+
 Each message is one line: what happened, then what to do next. IPython shows just that line, because
 it asks an exception for ``_render_traceback_`` before it prints a traceback.
 """
@@ -68,6 +71,13 @@ class ConnectionProblem(ApiProblem):
 
 class StreamCut(ApiProblem):
     """The reply stopped before ``message_stop``; the text received is kept."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The notebook's interrupt, told in one line; queued cells do not go on."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"\x1b[31mInterrupted\x1b[39m: {self}"]
 
 
 class ToolProblem(ClaudeMagicError):

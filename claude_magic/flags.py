@@ -1,12 +1,16 @@
-"""The flags of ``%%claude``: one table, from which parsing, help, completion and the README's table come."""
+"""The flags of the magics: one table each, from which parsing, help and the README's table come."""
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from claude_magic.errors import UsageProblem, did_you_mean
+
+Magic = TypeVar("Magic", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,12 @@ ASK = (
     Flag(("--urls",), "", "Allow the API to fetch the web addresses given with -a."),
     Flag(("--max-tokens",), "N", "Most output tokens of this reply, thinking included."),
     Flag(("--stop",), "TEXT", "Stop where the answer would say TEXT; may be repeated.", many=True),
+    Flag(("-c", "--chat"), "NAME", "Speak in the conversation of this name; it is begun if need be."),
     Flag(("--new",), "", "Begin a new conversation with this question."),
     Flag(("--no-history",), "", "Ask outside the conversation: nothing before is sent, nothing is kept."),
     Flag(("--into",), "NAME", "Put the answer's text into this kernel variable."),
     Flag(("--quiet",), "", "Show nothing; the answer is in _claude and --into."),
+    Flag(("--reuse",), "", "Answer an unchanged question from the store: free, and marked as reused."),
     Flag(("--count",), "", "Do not ask: count the tokens through the API, and estimate the cost."),
     Flag(("--dry-run",), "", "Do not ask: show the whole request as it would be sent. Sends nothing."),
 )
@@ -66,6 +72,26 @@ OFFLINE = (
     Flag(("--pace",), "N", "Tokens per second of the demo model; 0 for as fast as it can."),
 )
 """The flags of ``%claude_offline``."""
+
+CHAT = (
+    Flag(("--new",), "NAME", "Begin a conversation of this name."),
+    Flag(("--fork",), "NAME", "Go on from here in a conversation of its own, with the same past."),
+    Flag(("--delete",), "NAME", "Take a conversation out of this notebook; it stays in the store."),
+)
+"""The flags of ``%claude_chat``."""
+
+HISTORY = (
+    Flag(("--all",), "", "Also turns that were replaced or taken back."),
+    Flag(("--search",), "WORDS", "Turns of all notebooks whose prompt or answer has these words."),
+    Flag(("--show",), "", "With a number: publish that turn again (a number alone does so too)."),
+)
+"""The flags of ``%claude_history``."""
+
+EXPORT = (Flag(("--force",), "", "Write over a file that is there already."),)
+"""The flags of ``%claude_export``."""
+
+RESTORE = (Flag(("--yes",), "", "Take in what is shown without it."),)
+"""The flags of ``%claude_restore``."""
 
 
 class Quoted(str):
@@ -113,6 +139,8 @@ def parse(line: str, flags: Sequence[Flag], magic: str) -> Line:
             rest = rest[match.end() :]
             break
         flag = known.get(match[1])
+        if match[1] in ("-h", "--help"):
+            raise UsageProblem(f"{magic}? shows the manual. Nothing was sent.")
         if flag is None:
             hint = did_you_mean(match[1], known) or f" {magic}? lists the flags."
             raise UsageProblem(f"{magic} has no flag {match[1]}.{hint} Nothing was sent.")
@@ -126,6 +154,26 @@ def parse(line: str, flags: Sequence[Flag], magic: str) -> Line:
             raise UsageProblem(f"{match[1]} takes no value. Nothing was sent.")
         values[flag.key] = (*values.get(flag.key, ()), value)
     return Line(values, rest)
+
+
+def parse_words(line: str, flags: Sequence[Flag], magic: str) -> Line:
+    """Read a line of words among which flags may stand anywhere: ``%claude_history 2 --show``.
+
+    Raises
+    ------
+    UsageProblem
+        As `parse` does.
+    """
+    values: dict[str, tuple[str, ...]] = {}
+    words: list[str] = []
+    rest = line
+    while rest := rest.strip():
+        parsed = parse(rest, flags, magic)
+        values |= parsed.values
+        word, _, rest = parsed.rest.partition(" ")
+        if word:
+            words.append(word)
+    return Line(values, " ".join(words))
 
 
 def _value(text: str, name: str, flag: Flag) -> tuple[str, str]:
@@ -198,6 +246,16 @@ def choice(text: str, name: str, choices: Sequence[str]) -> str:
         hint = did_you_mean(text, choices) or f" It takes {', '.join(choices)}."
         raise UsageProblem(f"{name} {text}: no such choice.{hint} Nothing was sent.")
     return text
+
+
+def documented(table: Sequence[Flag]) -> Callable[[Magic], Magic]:
+    """Put the table of flags in the place of ``{flags}`` in a magic's docstring."""
+
+    def decorate(magic: Magic) -> Magic:
+        magic.__doc__ = inspect.cleandoc(magic.__doc__ or "").replace("  {flags}", manual(table))
+        return magic
+
+    return decorate
 
 
 def manual(flags: Sequence[Flag]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from claude_magic import flags, offline
+from claude_magic.chat_magics import ChatMagics
 from claude_magic.errors import ConfigProblem, UsageProblem
 from claude_magic.settings import Settings
 
@@ -24,16 +24,6 @@ if TYPE_CHECKING:
 _QUESTION = re.compile(r"(\s*(?:[^%\n]*=\s*)?)%claude[ \t]+(.*\?)\s*")
 
 
-def documented(table: tuple[flags.Flag, ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Put the table of flags in the place of ``{flags}`` in a magic's docstring."""
-
-    def decorate(magic: Callable[..., Any]) -> Callable[..., Any]:
-        magic.__doc__ = (magic.__doc__ or "").replace("{flags}", flags.manual(table).lstrip())
-        return magic
-
-    return decorate
-
-
 @magics_class
 class ClaudeMagics(Settings, Magics):
     """Ask Claude from a cell. ``%config ClaudeMagics.model = "opus"`` sets a default."""
@@ -44,12 +34,13 @@ class ClaudeMagics(Settings, Magics):
         super().__init__(shell=shell, **kwargs)
         self._session: Session | None = None
         self._local: offline.LocalApi | None = None
+        shell.register_magics(ChatMagics(shell, lambda: self._open().desk(self)))
         shell.input_transformers_cleanup.append(keep_questions)
         shell.events.register("post_run_cell", self._warm_up)
 
     @no_var_expand
     @line_cell_magic
-    @documented(flags.ASK)
+    @flags.documented(flags.ASK)
     def claude(self, line: str, cell: str | None = None) -> Reply | Table | None:
         r"""Ask Claude; the answer streams in below the cell.
 
@@ -90,7 +81,7 @@ class ClaudeMagics(Settings, Magics):
 
     @no_var_expand
     @line_cell_magic
-    @documented(flags.ASK)
+    @flags.documented(flags.ASK)
     def claude_count(self, line: str, cell: str | None = None) -> Reply | Table | None:
         """Count a prompt with its attachments and the conversation above it, without asking.
 
@@ -122,13 +113,12 @@ class ClaudeMagics(Settings, Magics):
         the other variables and profiles the SDK knows; a key is never shown.
         """
         if line.strip():
-            for name, value in _assignments(line):
-                self.assign(name, value)
+            self.assign(_assignments(line))
             return None
         return self._open().config_table(self)
 
     @line_magic
-    @documented(flags.OFFLINE)
+    @flags.documented(flags.OFFLINE)
     def claude_offline(self, line: str) -> None:
         """Start the local Messages API and point this notebook at it; no key is needed.
 
@@ -144,6 +134,7 @@ class ClaudeMagics(Settings, Magics):
         parsed = flags.parse(line, flags.OFFLINE, "%claude_offline")
         if parsed.has("off"):
             self._go_online()
+            print("From now on requests go to the API of the environment; %claude_config shows where.")  # noqa: T201
             return
         self._go_online()
         pace = parsed.one("pace")
@@ -166,10 +157,13 @@ class ClaudeMagics(Settings, Magics):
         if keep_questions in shell.input_transformers_cleanup:
             shell.input_transformers_cleanup.remove(keep_questions)
         self._stop_warming()
-        for kind, names in self.magics.items():
-            for name in names:
-                shell.magics_manager.magics[kind].pop(name, None)
-        shell.configurables[:] = [other for other in shell.configurables if id(other) != id(self)]
+        chats = shell.magics_manager.registry.pop("ChatMagics", None)
+        gone = {id(self), id(chats)}
+        for magics in (self, chats):
+            for kind, names in magics.magics.items() if magics is not None else ():
+                for name in names:
+                    shell.magics_manager.magics[kind].pop(name, None)
+        shell.configurables[:] = [other for other in shell.configurables if id(other) not in gone]
         shell.user_ns.pop("_claude", None)
 
     def _claude(self, name: str, line: str, cell: str | None) -> Reply | Table | None:
@@ -240,7 +234,8 @@ def _assignments(line: str) -> list[tuple[str, str]]:
         name, equals, value = word.partition("=")
         if not equals:
             raise UsageProblem(
-                f"%claude_config: {word!r} is no setting=value. In a value with spaces, use quotes."
+                f"%claude_config: {word!r} is no setting=value. Write it without spaces around the =, and a "
+                "value with spaces in quotes. Nothing was changed."
             )
         pairs.append((name, value))
     return pairs

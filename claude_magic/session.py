@@ -6,25 +6,34 @@ import costs about a second.
 
 from __future__ import annotations
 
+import keyword
+import sys
 import threading
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import cast, get_args
 
 from anthropic import Anthropic
 from IPython.core.interactiveshell import InteractiveShell
+from jupyter_core.paths import jupyter_data_dir
 
 from claude_magic.api import models
 from claude_magic.api.client import Endpoint, connect, describe, resolve
 from claude_magic.api.count import count_tokens
 from claude_magic.api.files import Files
-from claude_magic.ask import Prepared, Question, ask, prepare
-from claude_magic.conversation import Conversation
-from claude_magic.display.frontend import Views, can_answer
+from claude_magic.api.models import find, unlisted
+from claude_magic.ask import Means, NotKept, Prepared, Question, ask, prepare, show_again
+from claude_magic.chats import Chats
+from claude_magic.conversation import OnRerun
+from claude_magic.conversation.notebook import identify
+from claude_magic.conversation.store import Store
+from claude_magic.desk import Desk
+from claude_magic.display.frontend import Views, can_answer, front_end, running_cell
 from claude_magic.display.preview import preview
 from claude_magic.display.status import money
 from claude_magic.display.table import Table
-from claude_magic.errors import UsageProblem, did_you_mean
+from claude_magic.errors import Interrupted, UsageProblem, did_you_mean
 from claude_magic.flags import Line, Quoted, choice, whole_number
 from claude_magic.reply import Reply
 from claude_magic.settings import Settings
@@ -40,7 +49,8 @@ class Session:
         self._endpoint = Endpoint()
         self._connected: Anthropic | None = None
         self._files: Files | None = None
-        self.conversation = Conversation()
+        self._kept: Chats | None = None
+        self._id = uuid.uuid4().hex
 
     def ask(self, line: Line, prompt: str, settings: Settings) -> Reply:
         """Ask what a cell asks, keep the turn, then raise what ended it early.
@@ -53,38 +63,56 @@ class Session:
             The notebook's interrupt: queued cells must not go on.
         """
         into = line.one("into")
-        if into and not into.isidentifier():
+        if into and (not into.isidentifier() or keyword.iskeyword(into)):
             raise UsageProblem(f"--into {into}: not a variable's name. Nothing was sent.")
+        alone = line.has("no_history")
         prepared = self._prepare(line, prompt, settings)
         if not settings.allow_secrets:
             self._ask_about_secrets(prepared)
-        stop = threading.Event()
+        if not alone:
+            prepared = self._placed(prepared, line, settings)
         quiet = line.has("quiet") or settings.quiet
+        stop = threading.Event()
         view = self._views.make("none" if quiet else settings.view, stop)
         client = self._client()
-        turn, problem = ask(prepared, client, self._uploads(client), view, stop)
-        if not line.has("no_history"):
-            self.conversation = (Conversation() if line.has("new") else self.conversation).add(turn)
+        key = prepared.key
+        reused = self._chats(settings).reused(key) if line.has("reuse") or settings.reuse else None
+        if reused is not None:
+            turn, problem = show_again(prepared, reused, view), None
+        else:
+            journal = NotKept() if alone else self._chats(settings)
+            means = Means(client, self._uploads(client), view, journal, stop)
+            turn, problem = ask(prepared, means)
+        if not alone:
+            self._chats(settings).keep(turn, _rerun(settings), key)
+            self._say_notes(settings)
         reply = Reply(turn, shown_in=0 if quiet else self._shell.execution_count)
         self._shell.user_ns["_claude"] = reply
         if into and turn.stage != "failed":
             self._shell.user_ns[into] = reply.text
+        if isinstance(problem, KeyboardInterrupt):
+            raise Interrupted("stopped by the notebook; what had come is kept in _claude") from None
         if problem is not None:
-            raise problem
+            raise problem from None
         return reply
+
+    def desk(self, settings: Settings) -> Desk:
+        """The conversations of the notebook that the running cell stands in."""
+        return Desk(self._shell, self._entered(settings))
 
     def preview(self, line: Line, prompt: str, settings: Settings) -> Table:
         """The request as it would be sent: nothing is sent, but for its counting when ``--count`` asks."""
         prepared = self._prepare(line, prompt, settings)
-        client = self._client()
-        # What is only looked at is not uploaded.
-        looked_at = replace(prepared, question=replace(prepared.question, upload_above=0))
-        request = looked_at.request(self._uploads(client))
+        if not (line.has("no_history") or line.has("new")):
+            cell, _ = running_cell(self._shell)
+            history = self._entered(settings).current.above(cell, _rerun(settings))
+            prepared = replace(prepared, history=history.answered())
+        request = prepared.request(None)  # what is only looked at is not uploaded
         model = prepared.question.model
         if line.has("count"):
-            tokens, about = count_tokens(request, client), ""
+            tokens, about, done = count_tokens(request, self._client()), "", "counted by the API, not asked"
         else:
-            tokens, about = prepared.estimated_tokens(), "≈"
+            tokens, about, done = prepared.estimated_tokens(), "≈", "nothing was sent"
         cost = models.cost(model, Usage(input_tokens=tokens))
         total = f"{about}{tokens:,}" + (f", {money(cost)} for the input" if cost is not None else "")
         return preview(
@@ -94,13 +122,15 @@ class Session:
             blocks=prepared.blocks,
             size=len(request.body()),
             total=total,
+            done=done,
         )
 
     def _prepare(self, line: Line, prompt: str, settings: Settings) -> Prepared:
         """Evaluate and encode what a cell asks; raises before anything is sent."""
         tokens = line.one("max_tokens")
         system = self._system(line.one("system")) if line.has("system") else _file_or_text(settings.system)
-        model = resolve(line.one("model") or settings.model, self._client())
+        name = line.one("model") or settings.model
+        model = find(name) or (unlisted(name) if line.has("dry_run") else resolve(name, self._client()))
         detail = choice(line.one("detail", settings.detail), "--detail", get_args(Detail))
         data = choice(line.one("data"), "--data", get_args(DataView)) if line.has("data") else ""
         how = Attaching(
@@ -122,9 +152,39 @@ class Session:
             how=how,
             urls=line.has("urls") or settings.urls,
             upload_above=settings.upload_above,
+            host="" if line.has("dry_run") else self._client().base_url.host,
         )
-        alone = line.has("no_history") or line.has("new")
-        return prepare(question, Conversation() if alone else self.conversation)
+        return prepare(question)
+
+    def _placed(self, prepared: Prepared, line: Line, settings: Settings) -> Prepared:
+        """Put a question into the conversation that its cell speaks in."""
+        chats = self._entered(settings)
+        cell, deleted = running_cell(self._shell)
+        chats.without_cells(deleted)
+        cell, history = chats.for_cell(
+            cell,
+            self._shell.execution_count,
+            name=line.one("chat"),
+            new=line.has("new"),
+            rerun=_rerun(settings),
+        )
+        return replace(prepared, history=history.answered(), cell_id=cell, conversation=chats.current.id)
+
+    def _entered(self, settings: Settings) -> Chats:
+        """The conversations of the notebook that the running cell stands in."""
+        chats = self._chats(settings)
+        chats.enter(identify(self._shell.user_ns, settings.jupyter_session, front_end(self._shell), self._id))
+        return chats
+
+    def _chats(self, settings: Settings) -> Chats:
+        if self._kept is None:
+            self._kept = Chats(Store.open(_store_path(settings.store)))
+        return self._kept
+
+    def _say_notes(self, settings: Settings) -> None:
+        """Say, once each, what the user should know of the store and the notebook."""
+        for note in self._chats(settings).take_notes():
+            sys.stderr.write(f"{note}\n")
 
     def _ask_about_secrets(self, prepared: Prepared) -> None:
         """Ask before something that looks like a secret goes out; where nobody can answer, refuse.
@@ -168,6 +228,9 @@ class Session:
         """Close connections and views."""
         self._views.close()
         self._point_at(Endpoint())
+        if self._kept is not None:
+            self._kept.store.close()
+            self._kept = None
 
     def _point_at(self, endpoint: Endpoint) -> None:
         if self._connected is not None:
@@ -195,6 +258,21 @@ class Session:
             kind = type(names[value]).__name__
             raise UsageProblem(f"-s {value}: a system prompt is a str, not {kind}. Nothing was sent.")
         return str(names[value])
+
+
+def _rerun(settings: Settings) -> OnRerun:
+    return cast("OnRerun", settings.on_rerun)
+
+
+def _store_path(setting: str) -> Path | None:
+    """Where conversations are kept; None for in memory only."""
+    if setting == "memory":
+        return None
+    return (
+        Path(setting).expanduser()
+        if setting
+        else Path(jupyter_data_dir(), "claude_magic", "conversations.db")
+    )
 
 
 def _file_or_text(value: str) -> str:

@@ -9,7 +9,7 @@ by the SDK itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,20 @@ class Settings(Configurable):
     allow_secrets = Bool(
         False, help="If True, what looks like a key or password is sent without asking."
     ).tag(config=True)
+    on_rerun = Enum(
+        ("replace", "append", "truncate"),
+        default_value="replace",
+        help="What running a cell again does: 'replace' its turn in place, 'append' another turn, or replace "
+        "it and 'truncate' what stands below.",
+    ).tag(config=True)
+    reuse = Bool(
+        False, help="If True, an unchanged question is answered from the store, free of charge."
+    ).tag(config=True)
+    store = Unicode(
+        "",
+        help="The database that keeps conversations; empty for the one in Jupyter's data directory, "
+        "'memory' for none on disk.",
+    ).tag(config=True)
     quiet = Bool(False, help="If True, cells show nothing; the answer is in _claude.").tag(config=True)
     view = Enum(
         ("auto", "widget", "static", "text"),
@@ -86,32 +100,44 @@ class Settings(Configurable):
         """The names of all settings, in the order of their definition."""
         return [name for name in Settings.__dict__ if name in cls.class_trait_names(config=True)]
 
-    def assign(self, name: str, text: str) -> None:
-        """Set one setting from the text the user typed in ``%claude_config``.
+    def assign(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Set settings from the texts the user typed in ``%claude_config``: all of them, or none.
 
         Raises
         ------
         UsageProblem
-            For an unknown name or a value the trait refuses.
+            For an unknown name or a value the trait refuses. Nothing was changed.
         """
-        if name not in self.setting_names():
-            raise UsageProblem(
-                f"No setting {name!r}.{did_you_mean(name, self.setting_names())} "
-                "%claude_config lists them. Nothing was changed."
-            )
-        self._set(name, text, "%claude_config")
+        for name, text in pairs:
+            if name not in self.setting_names():
+                raise UsageProblem(
+                    f"No setting {name!r}.{did_you_mean(name, self.setting_names())} "
+                    "%claude_config lists them. Nothing was changed."
+                )
+            self._value(name, text, "%claude_config")
+        for name, text in pairs:
+            self._set(name, text, "%claude_config")
 
-    def _set(self, name: str, text: str, source: str) -> None:
+    def _value(self, name: str, text: str, source: str) -> object:
+        """The value a text means, checked by its trait without setting it."""
         trait = self.traits()[name]
         try:
-            value = trait.from_string(text)
-            # Through the configuration, not past it: a later %config merges with it instead of undoing it.
-            self.update_config(Config({type(self).__name__: {name: value}}))
+            return trait._validate(self, trait.from_string(text))  # noqa: SLF001 - traitlets has no other way
         except (TraitError, ValueError) as error:
             raise UsageProblem(
                 f"{source}: {text!r} is no value for {name} ({trait.info()}). Nothing was changed."
             ) from error
+
+    def _set(self, name: str, text: str, source: str) -> None:
+        # Through the configuration, not past it: a later %config merges with it instead of undoing it.
+        value = self._value(name, text, source)
+        self.update_config(Config({type(self).__name__: {name: value}}))
         self._sources[name] = source
+
+    @property
+    def jupyter_session(self) -> str:
+        """What Jupyter tells a kernel of its notebook: its path when the kernel started, or ``""``."""
+        return os.environ.get("JPY_SESSION_NAME", "")
 
     def listed(self) -> Iterator[Setting]:
         """Every setting with its value and where it came from."""

@@ -306,12 +306,16 @@ class Turn:
         Whether the offline demo model answered, not Claude, and nothing was charged.
     id : str
         A hexadecimal uuid, its own for ever.
+    conversation : str
+        The id of the conversation in which it was asked.
     cell_id : str
         The notebook cell that made it; ``""`` where the front end tells none.
     began : float
         Seconds since the epoch, for people; order is never taken from it.
     stale : bool
         Whether something above it has changed since it was answered.
+    reused : bool
+        Whether the answer was taken from the store, free of charge.
     """
 
     prompt: str
@@ -326,6 +330,8 @@ class Turn:
     request_id: str = ""
     demo: bool = False
     id: str = ""
+    conversation: str = ""
     cell_id: str = ""
     began: float = 0.0
     stale: bool = False
+    reused: bool = False

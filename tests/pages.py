@@ -162,6 +162,17 @@ class Notebook:
         self.wait(index)
         return self.output(index)
 
+    def run_again(self, index: int) -> None:
+        """Run a cell that has run before, to its end: its prompt shows another number."""
+        prompt = self.cell(index).locator(".jp-InputPrompt")
+        before = prompt.inner_text()
+        self.start(index)
+        for _ in range(600):
+            if prompt.inner_text() not in (before, "[*]:"):
+                return
+            self.page.wait_for_timeout(50)
+        raise TimeoutError("the cell did not end")
+
     def wait(self, index: int) -> None:
         """Wait until a cell has ended: its prompt shows a number."""
         self.page.wait_for_function(

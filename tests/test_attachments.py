@@ -12,6 +12,7 @@ from claude_magic import offline
 from tests.content import papers
 from tests.kernels import Kernel, Ran, running_kernel
 
+TURNS = "len(get_ipython().magics_manager.registry['ClaudeMagics']._session._kept.current.turns)"
 SETUP = """
 import io, matplotlib
 matplotlib.use("agg")
@@ -92,9 +93,7 @@ def test_a_cited_answer_goes_back_into_the_conversation(desk: Kernel) -> None:
 
 def test_dry_run_and_count_show_the_request_and_ask_nothing(desk: Kernel) -> None:
     ask(desk, "%claude --new hello")
-    before = desk.value(
-        "len(get_ipython().magics_manager.registry['ClaudeMagics']._session.conversation.turns)"
-    )
+    before = desk.value(TURNS)
     table = ask(desk, "%claude --dry-run -s 'Be brief.' -a fig -a report what?").result
     for part in (
         "claude-sonnet-5-5",
@@ -108,12 +107,11 @@ def test_dry_run_and_count_show_the_request_and_ask_nothing(desk: Kernel) -> Non
         assert part in table
     counted = ask(desk, "%%claude_count -a fig\nwhat?").result
     total = next(line for line in counted.splitlines() if line.startswith("request"))
-    assert "nothing was sent" in total
+    assert "counted by the API, not asked" in total
+    assert "nothing was sent" in table
     assert "≈" not in total
     assert "$0.00" in total
-    after = desk.value(
-        "len(get_ipython().magics_manager.registry['ClaudeMagics']._session.conversation.turns)"
-    )
+    after = desk.value(TURNS)
     assert after == before
 
 
@@ -141,9 +139,15 @@ def test_the_live_view_shows_a_thumbnail(desk: Kernel) -> None:
 
 def test_secrets_are_asked_about_and_refused_where_nobody_answers(desk: Kernel) -> None:
     desk.run("token = 'ghp' + '_' + 'a1B2' * 9; open('.env', 'w').write('K=' + token)")
-    for code in ("%claude --new look at {{ token }}", "%claude --new -a .env look"):
+    for code in (
+        "%claude --new look at {{ token }}",
+        "%claude --new -a .env look",
+        "%claude --new -s token look",
+    ):
         ran = desk.run(code, allow_stdin=False)
-        assert "looks like a secret: GitHub token in" in ran.error
+        assert "looks like a secret: " in ran.error
+        assert "GitHub token in" in ran.error
+        assert "line 1" in ran.error
         assert "a1B2" not in ran.error
     request = desk.send("%claude --new look at {{ token }}")
     answer_input(desk, "n")

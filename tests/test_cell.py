@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from claude_magic import offline
 from claude_magic.offline import LocalApi
-from tests.kernels import Kernel, running_kernel
+from tests.kernels import Kernel, Ran, running_kernel
 
 TURN = "application/vnd.claude-magic.turn+json"
+TURNS = """(lambda session: session._kept and [turn.id for turn in session._kept.current.turns])(
+    get_ipython().magics_manager.registry['ClaudeMagics']._open())"""
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -25,16 +31,11 @@ def headless(kernel: Kernel, code: str) -> dict[str, Any]:
 
 def refused(kernel: Kernel, code: str) -> str:
     """Run a cell that must fail without sending anything; return its one line."""
-    turns = kernel.value(
-        "len(get_ipython().magics_manager.registry['ClaudeMagics']._open().conversation.turns)"
-    )
+    turns = kernel.value(TURNS)
     ran = kernel.run(code, allow_stdin=False)
     assert ran.status == "error"
     assert ran.displayed == []
-    after = kernel.value(
-        "len(get_ipython().magics_manager.registry['ClaudeMagics']._open().conversation.turns)"
-    )
-    assert after == turns
+    assert kernel.value(TURNS) == turns
     line = ran.error
     assert "\n" not in line
     assert "Traceback" not in line
@@ -60,7 +61,8 @@ def test_headless_shows_exactly_one_static_output(kernel: Kernel) -> None:
     )
     assert turn["usage"]["output_tokens"] > 0
     (content,) = ran.of("display_data")
-    assert set(content["metadata"]["claude_magic"]) == {"message_id", "request_id", "seconds"}
+    volatile = {"conversation", "turn", "message_id", "request_id", "seconds"}
+    assert set(content["metadata"]["claude_magic"]) == volatile
 
 
 def test_equal_runs_give_equal_outputs(kernel: Kernel) -> None:
@@ -245,3 +247,41 @@ def test_the_key_is_shown_nowhere(kernel: Kernel, local_api: LocalApi) -> None:
     for code in ("%claude_config", "_claude", "%claude --no-history hi", "%config ClaudeMagics"):
         ran = kernel.run(code, cell_id="k")
         assert local_api.token not in json.dumps(ran.messages, default=str)
+
+
+def test_the_notebooks_interrupt_keeps_what_has_come_and_stops_the_queue(tmp_path: Path) -> None:
+    with (
+        offline.start(pace=100) as api,
+        running_kernel(tmp_path, ANTHROPIC_BASE_URL=api.url, ANTHROPIC_API_KEY=api.token) as kernel,
+    ):
+        kernel.run("%load_ext claude_magic")
+        pid = int(kernel.value("__import__('os').getpid()"))
+        request = kernel.send("%%claude\nwrite 2000 words", cell_id="long")
+        seen = []
+        for message in kernel.messages(request):
+            seen.append(message)
+            data = message["content"].get("data", {})
+            if message["msg_type"] == "comm_msg" and "words" not in str(data) and "Part 1" in str(data):
+                break
+        os.kill(pid, signal.SIGINT)
+        seen += kernel.messages(request)
+        ran = Ran(messages=seen)
+        assert re.sub(r"\x1b\[\d*m", "", ran.error) == (
+            "Interrupted: stopped by the notebook; what had come is kept in _claude"
+        )
+        (final,) = ran.updated
+        assert "stopped, the answer is partial" in final["text/markdown"]
+        assert kernel.value("(_claude.stage, 'Part 1' in _claude.text)") == "('interrupted', True)"
+        assert kernel.run("%claude say: next", cell_id="next").status == "ok"
+
+
+def test_dry_run_needs_no_credential(fresh_kernel: Kernel) -> None:
+    fresh_kernel.run("%load_ext claude_magic")
+    assert "nothing was sent" in fresh_kernel.run("%claude --dry-run hello").result
+
+
+def test_settings_change_all_or_none(kernel: Kernel) -> None:
+    ran = kernel.run("%claude_config quiet=True max_tokens=abc")
+    assert "Nothing was changed" in ran.error
+    rows = {line.split()[0]: line for line in kernel.run("%claude_config").result.splitlines() if line}
+    assert "False" in rows["quiet"]

@@ -67,6 +67,15 @@ def test_whole_numbers_are_checked(text: str) -> None:
 
 
 def test_every_flag_has_its_own_key_and_a_sentence() -> None:
-    for table in (flags.ASK, flags.OFFLINE):
+    for table in (flags.ASK, flags.OFFLINE, flags.CHAT, flags.HISTORY, flags.EXPORT, flags.RESTORE):
         assert len({flag.key for flag in table}) == len(table)
         assert all(flag.help.endswith(".") for flag in table)
+
+
+def test_flags_may_stand_behind_the_words_of_the_other_magics() -> None:
+    line = flags.parse_words("2 --show", flags.HISTORY, "%claude_history")
+    assert (line.rest, line.has("show")) == ("2", True)
+    line = flags.parse_words("my talk.json --force", flags.EXPORT, "%claude_export")
+    assert (line.rest, line.has("force")) == ("my talk.json", True)
+    with pytest.raises(UsageProblem, match=r"no flag --frce\. Did you mean '--force'"):
+        flags.parse_words("talk.json --frce", flags.EXPORT, "%claude_export")

@@ -26,11 +26,14 @@ MAP = {
     "offline": set[str](),
     "ask": {"api", "content", "conversation", "display", "errors", "tools", "values"},
     "reply": {"display", "values"},
+    "chats": {"api", "conversation", "errors", "values"},
+    "desk": {"api", "chats", "content", "conversation", "display", "errors", "values"},
+    "chat_magics": {"desk", "display", "errors", "flags"},
     "session": {
         "api", "ask", "content", "conversation", "display", "errors", "flags", "reply", "settings", "tools",
-        "values",
+        "values", "chats", "desk",
     },
-    "magics": {"display", "errors", "flags", "offline", "reply", "session", "settings"},
+    "magics": {"chat_magics", "display", "errors", "flags", "offline", "reply", "session", "settings"},
     "command": {"__init__", "offline"},
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ import anthropic
 from anthropic import Anthropic
 
 from claude_magic.api import models
+from claude_magic.api.failures import from_sdk
 from claude_magic.errors import ConfigProblem
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -85,14 +86,18 @@ def resolve(name: str, client: Anthropic) -> models.Model:
     ------
     ConfigProblem
         When the API does not know it either.
+    ApiProblem
+        When the API cannot be asked.
     """
     known = models.find(name)
     if known is not None:
         return known
     try:
         info = client.models.retrieve(name)
-    except (anthropic.APIError, ValueError) as error:
+    except (anthropic.NotFoundError, ValueError) as error:
         raise models.unknown(name) from error
+    except anthropic.APIError as error:
+        raise from_sdk(error, client, "") from error
     listed = models.unlisted(info.id)
     return models.Model(
         info.id,

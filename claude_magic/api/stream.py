@@ -100,6 +100,10 @@ class Stream:
                 return
             self._wait(drawn)
 
+    def received(self, start: int = 0) -> list[str]:
+        """The raw events received so far, from the ``start``-th on."""
+        return self._received[start:]
+
     def refold(self, numbers: Numbers) -> Fold:
         """Fold all that was received anew: right also when an interrupt fell into the middle of a batch."""
         fold = Fold(numbers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from claude_magic.content.images import image_from_bytes
 from claude_magic.content.magic_bytes import sniff
@@ -42,12 +43,16 @@ def bytes_blocks(data: bytes, name: str, how: Attaching, part: str = "") -> tupl
     if kind in ("", "svg"):
         if part:
             raise UsageProblem(f"{label} has no pages or frames to choose from. Nothing was sent.")
-        text, note = decode(data)
+        text, note = decode(data, label)
         note = note or ("an SVG drawing, sent as its source" if kind == "svg" else "")
         return (text_attachment(text, name, how, note),)
     if not part:
         return (image_from_bytes(data, name, how),)
-    return image_from_bytes(data, name, how, _frames(page_ranges(part), label))
+    frames = _frames(page_ranges(part), label)
+    blocks = image_from_bytes(data, name, how, frames)
+    return tuple(
+        replace(block, name=f"{name}, frame {frame}") for block, frame in zip(blocks, frames, strict=True)
+    )
 
 
 def _frames(ranges: Sequence[tuple[int, int]], label: str) -> list[int]:

@@ -332,15 +332,20 @@ def _document(
     title: str, how: Attaching, data: bytes, chosen: Sequence[int], note: str, *, cut: bool
 ) -> Block:
     """Encode the block in one pass over the file: the base64 is joined, never escaped."""
-    cite = b',"citations":{"enabled":true}' if how.cite else b""
+    more: dict[str, object] = {"title": title}
+    if cut:
+        # Else the model would take the first page it sees for page 1.
+        more["context"] = (
+            f"An extract. Its pages are, in order, pages {spans([*chosen])} of the whole document."
+        )
+    if how.cite:
+        more["citations"] = {"enabled": True}
     encoded = b"".join(
         (
             b'{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"',
             b2a_base64(data, newline=False),
-            b'"},"title":',
-            json.dumps(title, ensure_ascii=False).encode(),
-            cite,
-            b"}",
+            b'"},',
+            json.dumps(more, ensure_ascii=False, separators=(",", ":")).encode()[1:],
         )
     )
     return Block(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageChops
 
 _SAMPLED_ROWS = 32
+_BANDS = 4
 _WORTH_THREADS = 500_000  # pixels of the source, below which a thread costs more than it saves
 _BAND = 8_000_000  # pixels of the source in one band
 _MARGIN = 2  # rows of the result that the filter reaches beyond its band
@@ -92,9 +93,10 @@ def scaled_down(raster: Raster, long_edge: int, drawn: bool) -> Image.Image:
         return raster.band(0, height)
     step = height / size[1]
     pixels = raster.size[0] * height
-    workers = min(4, os.cpu_count() or 1) if pixels >= _WORTH_THREADS else 1
-    # More bands than threads for large pictures, since each band is a copy.
-    count = max(1, min(max(workers, pixels // _BAND), size[1] // 64))
+    # More bands than threads for large pictures, since each band is a copy. Their number depends on the
+    # picture alone: the same picture gives the same bytes on every machine.
+    wanted = _BANDS if pixels >= _WORTH_THREADS else 1
+    count = max(1, min(max(wanted, pixels // _BAND), size[1] // 64))
 
     def scale(number: int) -> tuple[int, Image.Image]:
         first, last = size[1] * number // count, size[1] * (number + 1) // count
@@ -105,7 +107,7 @@ def scaled_down(raster: Raster, long_edge: int, drawn: bool) -> Image.Image:
 
     if count == 1:
         return scale(0)[1]
-    with ThreadPoolExecutor(workers) as threads:
+    with ThreadPoolExecutor(min(count, os.cpu_count() or 1)) as threads:
         bands = list(threads.map(scale, range(count)))
     whole = Image.new(bands[0][1].mode, size)
     for top, part in bands:

@@ -191,7 +191,8 @@ def _placeholder(match: re.Match[str]) -> bool:
 
 
 def document_text(block: Block) -> str:
-    """The text of a text document, which is not a text block; ``""`` of all else."""
-    if block.kind != "document" or b'"type":"text"' not in block.json[:200]:
-        return ""
-    return str(json.loads(block.json)["source"]["data"])
+    """The text of a block as the user knows it, so that the lines of what is found are right; else ``""``."""
+    if block.kind == "document" and b'"type":"text"' in block.json[:200]:
+        return str(json.loads(block.json)["source"]["data"])
+    # A text that was attached stands between two tags.
+    return block.text.partition("\n")[2] if block.text.startswith("<document name=") else block.text

@@ -103,6 +103,29 @@ def fitting_view(shell: InteractiveShell) -> str:
     return "text" if parent.get("content", {}).get("allow_stdin") else "static"
 
 
+def running_cell(shell: InteractiveShell) -> tuple[str, tuple[str, ...]]:
+    """The front end's id of the running cell, ``""`` for none, and of the cells deleted since the last.
+
+    To be asked in the cell's own thread: elsewhere the kernel's parent is another message.
+    """
+    kernel = getattr(shell, "kernel", None)
+    metadata = (kernel.get_parent().get("metadata") or {}) if kernel is not None else {}
+    cell, deleted = metadata.get("cellId"), metadata.get("deletedCells")
+    gone = tuple(one for one in deleted if isinstance(one, str)) if isinstance(deleted, list) else ()
+    return (cell if isinstance(cell, str) else ""), gone
+
+
+def front_end(shell: InteractiveShell) -> str:
+    """Who runs the cells: ``lab``, ``vscode``, ``colab``, ``terminal`` or ``headless``."""
+    if getattr(shell, "kernel", None) is None:
+        return "terminal"
+    if _is_colab(shell):
+        return "colab"
+    if "__vsc_ipynb_file__" in shell.user_ns:
+        return "vscode"
+    return "lab" if running_cell(shell)[0] else "terminal" if can_answer(shell) else "headless"
+
+
 def can_answer(shell: InteractiveShell) -> bool:
     """Whether somebody can be asked: a terminal, or a request that allows input."""
     kernel = getattr(shell, "kernel", None)

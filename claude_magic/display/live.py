@@ -112,8 +112,11 @@ class LiveView:
         self._widget.on_msg(self._listen)
         self._display_id = f"claude-{self._widget.model_id}"
         view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
+        # What a file keeps that was saved before the reply ended, by a page that was then reloaded.
+        unfinished = "(the answer was not finished when this was saved: %claude_history shows it)"
         self._shell.display_pub.publish(
-            {WIDGET: view, "text/plain": self._status}, transient={"display_id": self._display_id}
+            {WIDGET: view, "text/markdown": f"*{unfinished}*", "text/plain": unfinished},
+            transient={"display_id": self._display_id},
         )
 
     def draw(self, text: str, status: Status) -> None:

@@ -12,7 +12,14 @@ _START = 120
 
 
 def preview(
-    *, model: str, system: str, history: Sequence[Turn], blocks: Sequence[Block], size: int, total: str
+    *,
+    model: str,
+    system: str,
+    history: Sequence[Turn],
+    blocks: Sequence[Block],
+    size: int,
+    total: str,
+    done: str,
 ) -> Table:
     """The parts of a request in the order in which they would go out.
 
@@ -22,6 +29,8 @@ def preview(
         Bytes of the whole request.
     total : str
         What it comes to: tokens and cost.
+    done : str
+        What was done with it.
     """
     rows = [("model", model, "")]
     if system:
@@ -30,13 +39,13 @@ def preview(
         rows += [(f"turn {number}, user", *_row(block)) for block in turn.blocks]
         rows.append((f"turn {number}, assistant", _start(turn.answer.text), _about(len(turn.answer.text))))
     rows += [("user", *_row(block)) for block in blocks]
-    rows.append(("request", f"{data_size(size)}, nothing was sent", total))
+    rows.append(("request", f"{data_size(size)}, {done}", total))
     return Table(("part", "content", "tokens"), tuple(rows))
 
 
 def _row(block: Block) -> tuple[str, str]:
     if block.name:
-        return f"{block.kind}: {told(block)}", f"≈{block.tokens:,}" if block.tokens else ""
+        return f"{block.kind}: {told(block, tokens=False)}", f"≈{block.tokens:,}" if block.tokens else ""
     return _start(block.text), _about(len(block.text))
 
 

@@ -35,7 +35,7 @@ def bundle(turn: Turn) -> Bundle:
     usage = {name: count for name, count in asdict(answer.usage).items() if count and name != "final"}
     text = answer.text
     attachments = [
-        {"name": visible(block.name), "kind": block.kind, "note": block.note, "bytes": block.size}
+        {"name": visible(block.name), "kind": block.kind, "note": visible(block.note)}
         for block in attached(turn.blocks)
     ]
     data = {
@@ -53,6 +53,8 @@ def bundle(turn: Turn) -> Bundle:
         },
     }
     volatile = {
+        "conversation": turn.conversation,
+        "turn": turn.id,
         "message_id": answer.message_id,
         "request_id": turn.request_id,
         "seconds": round(turn.seconds, 2),

@@ -54,10 +54,12 @@ def live_line(status: Status) -> str:
 def final_line(turn: Turn) -> str:
     """The line of a turn that has ended; without times, so that equal runs give equal outputs."""
     parts = [turn.model, *_tokens(turn.answer.usage)]
-    if turn.cost is not None and turn.answer.usage.output_tokens:
+    if turn.cost is not None and turn.answer.usage.output_tokens and not turn.reused:
         parts.append(money(turn.cost) + (" at list price" if turn.demo else ""))
     if turn.stage in STAGES:
         parts.append(STAGES[turn.stage])
+    if turn.reused:
+        parts.append("reused from the store, free")
     if turn.demo:
         parts.append("offline demo, not Claude")
     return " · ".join(parts)

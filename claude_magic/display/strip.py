@@ -15,14 +15,14 @@ def attached(blocks: Sequence[Block]) -> list[Block]:
     return [block for block in blocks if block.name]
 
 
-def told(block: Block) -> str:
+def told(block: Block, *, tokens: bool = True) -> str:
     """One attachment in words: name, what was done to it, size, tokens."""
     parts = [block.name]
     if block.note:
         parts.append(block.note)
     if block.size:
         parts.append(data_size(block.size))
-    if block.tokens:
+    if tokens and block.tokens:
         parts.append(f"≈{block.tokens:,} tokens")
     return visible(", ".join(parts)).replace("\n", " ")
 

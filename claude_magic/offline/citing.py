@@ -1,11 +1,15 @@
-"""Citations: the demo model quotes the beginning of each document for which citations were asked."""
+"""Citations: the demo model quotes the beginning of each document for which citations were asked.
+
+Only of documents sent with the last message, or named in it by their title.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from .draft import Draft
-from .turns import Block, content_blocks, everything
+from .turns import Block, content_blocks, everything, unfold
 
 if TYPE_CHECKING:
     from .media import Inspector
@@ -15,14 +19,17 @@ _LONGEST = 160  # characters of a quote
 _MOST = 3
 
 
-def citations(turns: tuple[Turn, ...], inspector: Inspector) -> list[Draft]:
-    """Return a text with its citation for each citable document, at most three."""
+def citations(turns: tuple[Turn, ...], last: Turn, inspector: Inspector) -> list[Draft]:
+    """Return a text with its citation for each citable document the last turn is about, at most three."""
     drafts: list[Draft] = []
+    sent = {inner.path for block in last.blocks for inner in unfold(block)}
+    prompt = last.prompt
     documents, results = 0, 0
     for block in everything(turns):
         if block.kind not in {"document", "search_result"}:
             continue
-        if (block.value.get("citations") or {}).get("enabled"):
+        wanted = block.path in sent or _mentions(prompt, block.value.get("title"))
+        if wanted and (block.value.get("citations") or {}).get("enabled"):
             citation = (
                 _of_result(block.value, results)
                 if block.kind == "search_result"
@@ -38,6 +45,12 @@ def citations(turns: tuple[Turn, ...], inspector: Inspector) -> list[Draft]:
         documents += block.kind == "document"
         results += block.kind == "search_result"
     return drafts[: 2 * _MOST]
+
+
+def _mentions(prompt: str, title: object) -> bool:
+    named = title.strip() if isinstance(title, str) else ""
+    pattern = rf"(?<!\w){re.escape(named)}(?!\w)"
+    return bool(named) and re.search(pattern, prompt, re.IGNORECASE) is not None
 
 
 def _of_document(block: Block, index: int, inspector: Inspector) -> dict[str, Any] | None:

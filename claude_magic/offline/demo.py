@@ -1,13 +1,14 @@
 """The demo model: not Claude, and it says so. It works on what it is sent, and always answers the same.
 
-Phrases it obeys, at the start of a text block or anywhere in the last prompt:
+Phrases it obeys, at the start of a text block or anywhere in the last prompt, which never means the texts
+attached to it:
 
 ``say: TEXT`` or ``repeat exactly: TEXT``
     (start of a text block) answers with TEXT alone, character by character.
 ``N words``
     answers with N words of text in paragraphs under headings, at most 200,000.
 ``code``, ``python``, ``formula``, ``math``, ``table``, ``list``
-    adds a sample of that kind of formatting.
+    adds a sample of that kind of formatting, if the prompt is to show (write, make, …) it or nothing else.
 ``remember``, ``earlier``, ``what did I ask``
     lists the earlier prompts; ``my NAME is VALUE`` in one of them answers ``what is my NAME``.
 a tool's name
@@ -77,7 +78,7 @@ def answer(body: dict[str, Any], turns: tuple[Turn, ...], model: Model, inspecto
         text = echo.removeprefix(prefill)
         return [*drafts, Draft("text", text)] if text else drafts
     drafts.append(Draft("text", "\n\n".join([OPENING, *_sections(body, turns, last, inspector)])))
-    return [*drafts, *server_calls(body, last), *citations(turns, inspector)]
+    return [*drafts, *server_calls(body, last), *citations(turns, last, inspector)]
 
 
 def _echo(turn: Turn) -> str | None:
@@ -133,7 +134,8 @@ def _sections(body: dict[str, Any], turns: tuple[Turn, ...], last: Turn, inspect
 def _recalled(prompt: str, earlier: list[str]) -> str:
     count = many(len(earlier), "earlier prompt")
     if not _RECALL.search(prompt):
-        return f"There are {count}; the previous one: “{quoted(earlier[-1], 10)}”"
+        verb = "is" if len(earlier) == 1 else "are"
+        return f"There {verb} {count}; the previous one: “{quoted(earlier[-1], 10)}”"
     first = max(0, len(earlier) - _MOST_RECALLED)
     lines = [f"{number + 1}. “{quoted(earlier[number], 10)}”" for number in range(first, len(earlier))]
     return f"You asked {count}:\n\n" + "\n".join(lines)

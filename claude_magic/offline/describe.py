@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from .turns import Block, content_blocks, unfold
+from .turns import SHAPE, Block, attached_document, content_blocks, is_label, unfold
 
 if TYPE_CHECKING:
     from .media import Inspector
@@ -37,7 +37,7 @@ _NAMES = {
     "beige": (245, 245, 220),
 }
 _SHAPES = (
-    re.compile(r"\[?(\d[\d,]*) rows [x×] (\d+) columns\]?"),
+    SHAPE,
     re.compile(r"(?i)\b(?:data ?frame|shape)[^\n]{0,20}?\((\d+), ?(\d+)\)"),
 )
 
@@ -51,14 +51,15 @@ def quoted(text: str, words: int) -> str:
     return line[:longest].replace("`", "'") + (" …" if cut else "")
 
 
-def many(number: int, noun: str) -> str:
-    """Return a number with its noun, such as ``1 word`` or ``2 words``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def many(number: int | str, noun: str) -> str:
+    """Return a number with its noun, such as ``1 word`` or ``2,000 words``."""
+    return f"{number} {noun}{'' if str(number) == '1' else 's'}"
 
 
 def attachments(turn: Turn, inspector: Inspector) -> list[str]:
-    """Return a Markdown list item for each image and document of a turn, tool results included."""
-    blocks = [inner for block in turn.blocks for inner in unfold(block)]
+    """Return a list item for each image, document and text attached to a turn, tool results included."""
+    texts = _attached(turn)
+    blocks = [inner for block in turn.blocks for inner in unfold(texts.get(block.path, block))]
     images = [block for block in blocks if block.kind == "image"]
     documents = [block for block in blocks if block.kind in {"document", "search_result"}]
     lines = [f"- Image {n}: {_image(block, inspector)}" for n, block in enumerate(images[:_MOST], 1)]
@@ -67,7 +68,24 @@ def attachments(turn: Turn, inspector: Inspector) -> list[str]:
     lines += [f"- {_document(block, n, inspector)}" for n, block in enumerate(documents[:_MOST], 1)]
     if len(documents) > _MOST:
         lines.append(f"- … and {len(documents) - _MOST} more documents, {len(documents)} in all.")
+    others = [block.text for block in texts.values() if block.kind == "text" and not _table_shape(block.text)]
+    lines += [f"- Text: {_measured(text)}" for text in others[:_MOST]]
+    if len(others) > _MOST:
+        lines.append(f"- … and {len(others) - _MOST} more texts, {len(others)} in all.")
     return lines
+
+
+def _attached(turn: Turn) -> dict[str, Block]:
+    """Return the texts attached to a turn by their paths, those in a tag as documents; names are left out."""
+    following = dict(zip((block.path for block in turn.blocks), turn.blocks[1:], strict=False))
+    texts: dict[str, Block] = {}
+    for block in turn.attached_texts:
+        if found := attached_document(block.text):
+            source = {"type": "text", "media_type": "text/plain", "data": found[1]}
+            texts[block.path] = Block(block.path, {"type": "document", "source": source, "title": found[0]})
+        elif not is_label(block, following.get(block.path)):
+            texts[block.path] = block
+    return texts
 
 
 def tables(turn: Turn) -> list[str]:
@@ -107,12 +125,13 @@ def _document(block: Block, number: int, inspector: Inspector) -> str:
         return f"Document {title} at `{quoted(source['url'], 1)}`, which this server does not fetch."
     if source["type"] == "base64":
         return _paper(title, source, block.path, inspector)
-    text = document_text(source)
+    return f"Document {title}: {_measured(document_text(source))}"
+
+
+def _measured(text: str) -> str:
     first = next((line for line in text.splitlines() if line.strip()), "")
     lines, words = len(text.splitlines()), len(text.split())
-    return (
-        f"Document {title}: {many(lines, 'line')}, {many(words, 'word')}; first line: “{quoted(first, 12)}”."
-    )
+    return f"{many(lines, 'line')}, {many(words, 'word')}; first line: “{quoted(first, 12)}”."
 
 
 def _paper(title: str, source: dict[str, Any], path: str, inspector: Inspector) -> str:
@@ -133,7 +152,7 @@ def document_text(source: dict[str, Any]) -> str:
 def _table_shape(text: str) -> str:
     for pattern in _SHAPES:
         if found := pattern.search(text):
-            return f"{found[1]} rows × {found[2]} columns"
+            return _shape(found[1], found[2])
     lines = [line.strip() for line in text.splitlines()]
     for index, line in enumerate(lines):
         if index and re.fullmatch(r"\|?[\s:|-]*-{2,}[\s:|-]*\|?", line) and "|" in line:
@@ -144,7 +163,7 @@ def _table_shape(text: str) -> str:
     return _separated_shape(lines)
 
 
-def _shape(rows: int, columns: int) -> str:
+def _shape(rows: int | str, columns: int | str) -> str:
     return f"{many(rows, 'row')} × {many(columns, 'column')}"
 
 

@@ -67,9 +67,7 @@ class StoredFile:
             "mime_type": self.media_type,
             "size_bytes": self.size,
             "created_at": _moment(self.created),
-            # Not so in the real API, which gives out only files made by a tool, and refuses the download of
-            # an upload with the code ``file_not_downloadable``. No tool makes files here.
-            "downloadable": True,
+            "downloadable": False,  # only files made by a tool are, and no tool makes files here
             "expires_at": None if self.expires is None else _moment(self.expires),
         }
 

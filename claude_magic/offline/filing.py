@@ -100,12 +100,10 @@ class ContentHandler(OneMethod):
     """``GET /v1/files/{id}/content``."""
 
     async def get(self, *arguments: str) -> None:
-        """Answer with the file's bytes."""
+        """Refuse: an upload cannot be downloaded (that it is first refused for having expired is assumed)."""
         self.admitted()
-        _, content = self.around.files.content(arguments[0])
-        self.set_header("Content-Type", _UNKNOWN)  # never the uploader's word, which could make it a page
-        self.set_header("Content-Disposition", "attachment")
-        await self.finish(content)
+        file, _ = self.around.files.content(arguments[0])
+        raise ApiError(400, f"File is not downloadable: {file.id}", code="file_not_downloadable")
 
 
 def _keep(parts: tuple[Part, ...], files: FileStore) -> StoredFile:

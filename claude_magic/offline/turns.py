@@ -1,12 +1,25 @@
-"""The messages of a request as turns: strings become text blocks, same-role neighbours are merged."""
+"""The messages of a request as turns: strings become text blocks, same-role neighbours are merged.
+
+A user's text blocks are the prompt or attachments before it; what tells them apart is how the client sends
+them, so of two text blocks in a row only the last can be the prompt.
+"""
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+SHAPE = re.compile(r"(?<![\d,.])(\d[\d,]*) rows? [x×] (\d[\d,]*) columns?\b")
+
+_DOCUMENT = re.compile(r"<document name=(\"[^\"\n]*\"|'[^'\n]*')>\n")
+_DOCUMENT_END = "</document>"
+_LABEL = re.compile(r"\S[^\n]{0,300}:")
+_SUMMARY = re.compile(rf"[^\n]{{1,300}}: [^\n]{{1,60}}, (?:{SHAPE.pattern}|[\d,]+ columns?, not computed)")
 
 
 @dataclass(frozen=True)
@@ -41,8 +54,23 @@ class Turn:
 
     @property
     def prompt(self) -> str:
-        """The text blocks, joined by blank lines."""
-        return "\n\n".join(block.text for block in self.of("text"))
+        """What the user typed, without the texts attached to it; of an assistant, all of its text."""
+        if self.role != "user":
+            return "\n\n".join(block.text for block in self.of("text"))
+        attached = {block.path for block in self.attached_texts}
+        typed = [block.text for block in self.of("text") if block.path not in attached]
+        return typed[0] if len(typed) == 1 else " ".join(text.strip() for text in typed)
+
+    @property
+    def attached_texts(self) -> list[Block]:
+        """The text blocks that are attachments, or the names of images."""
+        last = next((block.path for block in reversed(self.blocks) if block.kind == "text"), "")
+        following = (*self.blocks[1:], None)
+        return [
+            block
+            for block, after in zip(self.blocks, following, strict=True)
+            if block.kind == "text" and _is_attached(block, after, last=block.path == last)
+        ]
 
 
 def read(messages: list[dict[str, Any]]) -> tuple[Turn, ...]:
@@ -82,3 +110,33 @@ def unfold(block: Block) -> Iterator[Block]:
             yield from unfold(inner)
     elif block.kind == "document" and block.value["source"]["type"] == "content":
         yield from content_blocks(block.value["source"]["content"], f"{block.path}.source.content")
+
+
+def attached_document(text: str) -> tuple[str, str] | None:
+    """Return the name and the content of a text that is one ``<document name=…>`` element, else None."""
+    found = _DOCUMENT.match(text)
+    end = text.rfind(_DOCUMENT_END)
+    if found is None or end < found.end() or text[end + len(_DOCUMENT_END) :].strip():
+        return None
+    return html.unescape(found[1][1:-1]), text[found.end() : end]
+
+
+def is_label(block: Block, following: Block | None) -> bool:
+    """Whether a text block is but the name of the image that follows, such as ``fig:``."""
+    image = following is not None and following.kind == "image"
+    return image and _LABEL.fullmatch(block.text) is not None
+
+
+def _is_attached(block: Block, following: Block | None, *, last: bool) -> bool:
+    """Return whether a text block of a user is not typed: the last one is, if it does not look otherwise."""
+    if attached_document(block.text) is not None:
+        return True
+    if last:
+        return is_label(block, following) and " " not in block.text
+    if following is not None and following.kind == "text" and _message(following) == _message(block):
+        return True
+    return is_label(block, following) or _SUMMARY.match(block.text) is not None
+
+
+def _message(block: Block) -> str:
+    return block.path.partition(".content")[0]

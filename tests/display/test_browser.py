@@ -179,3 +179,20 @@ def test_the_view_is_announced_and_reachable_by_keyboard(browser: Browser, serve
     notebook.wait(1)
     assert "stopped" in notebook.output(1).inner_text()
     notebook.close()
+
+
+def test_running_a_cell_again_replaces_its_turn(browser: Browser, server: Server) -> None:
+    cells = [LOAD, "%%claude\nMy name is Ada.", "%%claude\nMy dog is Rex.", "%claude_history"]
+    notebook = Notebook(browser, server, cells, "rerun")
+    notebook.run(0)
+    notebook.run(1)
+    notebook.run(2)
+    notebook.run_again(1)
+    notebook.start(3)
+    table = notebook.output(3).locator("table")
+    table.wait_for(timeout=30_000)
+    rows = [row.inner_text() for row in table.locator("tbody tr").all()]
+    assert len(rows) == 2
+    assert "Ada" in rows[0]
+    assert "stale" not in rows[0]
+    notebook.close()

@@ -60,7 +60,14 @@ def send(wire: httpx2.Client, body: Any, kind: str = "multipart/form-data; bound
     return wire.post("/v1/files", content=body, headers={"Content-Type": kind})
 
 
-def test_a_file_goes_up_and_comes_down_as_it_was(client: anthropic.Anthropic) -> None:
+def not_downloadable(client: anthropic.Anthropic, file_id: str) -> None:
+    with pytest.raises(anthropic.types.FileNotDownloadableError, match=file_id) as caught:
+        client.files.download(file_id)
+    assert (caught.value.status_code, caught.value.type) == (400, "invalid_request_error")
+    assert caught.value.error_code == "file_not_downloadable"
+
+
+def test_an_upload_is_told_of_and_never_given_out(client: anthropic.Anthropic) -> None:
     file = client.files.upload(file=("photo.png", PNG, "image/png"))
     assert (file.type, file.filename, file.mime_type, file.size_bytes) == (
         "file",
@@ -69,8 +76,9 @@ def test_a_file_goes_up_and_comes_down_as_it_was(client: anthropic.Anthropic) ->
         len(PNG),
     )
     assert file.expires_at is None
+    assert file.downloadable is False
     assert client.files.retrieve_metadata(file.id) == file
-    assert client.files.download(file.id).read() == PNG
+    not_downloadable(client, file.id)
 
 
 def test_every_form_of_upload_of_the_sdk_is_read(client: anthropic.Anthropic, tmp_path: Path) -> None:
@@ -79,7 +87,7 @@ def test_every_form_of_upload_of_the_sdk_is_read(client: anthropic.Anthropic, tm
     by_path = client.files.upload(file=path)
     assert (by_path.filename, by_path.mime_type) == (path.name, "text/plain")
     by_stream = client.files.upload(file=("b.bin", io.BytesIO(b"\r\n--\r\n\0\xff")))
-    assert client.files.download(by_stream.id).read() == b"\r\n--\r\n\0\xff"
+    assert by_stream.size_bytes == 8
     assert client.files.upload(file=b"").size_bytes == 0
     beta = client.beta.files.upload(file=("c.pdf", PDF))
     assert (beta.mime_type, beta.size_bytes) == ("application/pdf", len(PDF))
@@ -93,7 +101,8 @@ def test_the_asynchronous_client_can_do_the_same(local_api: offline.LocalApi) ->
             http_client=anthropic.DefaultAsyncHttpxClient(trust_env=False),
         ) as client:
             file = await client.files.upload(file=("a.txt", b"abc"))
-            assert await (await client.files.download(file.id)).read() == b"abc"
+            with pytest.raises(anthropic.types.FileNotDownloadableError):
+                await client.files.download(file.id)
             assert file.id in [each.id async for each in client.files.list(limit=1)]
             assert (await client.files.delete(file.id)).type == "file_deleted"
 
@@ -243,7 +252,7 @@ def test_foreign_headers_are_refused_here_too(
     content = form((FILE, b"x")) if method == "POST" else None
     sent = {"Content-Type": "multipart/form-data; boundary=mark", **headers}
     refused(wire.request(method, path.format(file.id), content=content, headers=sent), status, kind, "")
-    assert client.files.download(file.id).read() == b"secret"
+    assert client.files.retrieve_metadata(file.id) == file
 
 
 @pytest.mark.parametrize(
@@ -261,12 +270,15 @@ def test_other_methods_are_refused_here_too(wire: httpx2.Client, method: str, pa
     assert response.status_code == 405
 
 
-def test_a_download_cannot_be_shown_as_a_page(wire: httpx2.Client, client: anthropic.Anthropic) -> None:
+def test_a_refused_download_holds_nothing_of_the_file(
+    wire: httpx2.Client, client: anthropic.Anthropic
+) -> None:
     file = client.files.upload(file=("a.html", b"<script>", "text/html"))
-    headers = wire.get(f"/v1/files/{file.id}/content").headers
-    assert headers["Content-Type"] == "application/octet-stream"
-    assert headers["Content-Disposition"] == "attachment"
-    assert headers["X-Content-Type-Options"] == "nosniff"
+    response = wire.get(f"/v1/files/{file.id}/content")
+    refused(response, 400, "invalid_request_error", file.id)
+    assert response.json()["error"]["details"] == {"error_code": "file_not_downloadable"}
+    assert b"<script>" not in response.content
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_a_file_may_have_64_megabytes_and_no_byte_more(client: anthropic.Anthropic) -> None:
@@ -308,7 +320,7 @@ def test_a_file_lives_as_long_as_its_upload_asked(client: anthropic.Anthropic) -
     file = client.files.upload(file=("a.txt", b"x"), expires_in_seconds=7200)
     assert file.expires_at is not None
     assert (file.expires_at - file.created_at).total_seconds() == 7200
-    assert client.files.download(file.id).read() == b"x"
+    not_downloadable(client, file.id)  # and not expired
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])

@@ -1,0 +1,141 @@
+"""The magics of the conversation: chats, history, undo, export, restore."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, line_magic, magics_class
+
+from claude_magic import flags
+from claude_magic.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from claude_magic.desk import Desk
+    from claude_magic.display.table import Table
+
+
+@magics_class
+class ChatMagics(Magics):
+    """What was said in this notebook: ``%claude_chat``, ``%claude_history`` and their like."""
+
+    shell: InteractiveShell
+
+    def __init__(self, shell: InteractiveShell, desk: Callable[[], Desk]) -> None:
+        super().__init__(shell=shell)
+        self._desk = desk
+
+    @line_magic
+    @flags.documented(flags.CHAT)
+    def claude_chat(self, line: str) -> Table:
+        """List this notebook's conversations, or switch to another.
+
+        ::
+
+            %claude_chat                  the conversations of this notebook
+            %claude_chat ideas            speak in that one from now on
+            %claude_chat --new ideas      begin one
+            %claude_chat --fork ideas     go on from here in one of its own, with the same past
+
+        A cell speaks in the conversation that holds its turn; a new cell in the current one. Each notebook
+        keeps its conversations across restarts, also when it is renamed or moved; a copy of it forks.
+
+        Flags
+        -----
+          {flags}
+        """
+        parsed = flags.parse_words(line, flags.CHAT, "%claude_chat")
+        desk = self._desk()
+        given = [key for key in ("new", "fork", "delete") if parsed.has(key)]
+        if len(given) + bool(parsed.rest) > 1:
+            raise UsageProblem("%claude_chat takes one of NAME, --new, --fork and --delete. Nothing changed.")
+        if parsed.has("new"):
+            desk.chats.begin_new(parsed.one("new"))
+        elif parsed.has("fork"):
+            desk.chats.fork(parsed.one("fork"))
+        elif parsed.has("delete"):
+            desk.chats.delete(parsed.one("delete"))
+        elif parsed.rest:
+            desk.chats.switch(parsed.rest)
+        return desk.chats_table()
+
+    @line_magic
+    @flags.documented(flags.HISTORY)
+    def claude_history(self, line: str) -> Table | None:
+        """Show the turns of the conversation, numbered, with tokens, cost and marks.
+
+        ::
+
+            %claude_history               the turns of the current conversation
+            %claude_history 3             turn 3, whole
+            %claude_history --all         also the turns that were replaced or taken back
+            %claude_history --search mean turns of all this machine's notebooks that say "mean"
+
+        A turn is marked stale when something above it has changed since it was answered.
+
+        Flags
+        -----
+          {flags}
+        """
+        parsed = flags.parse_words(line, flags.HISTORY, "%claude_history")
+        desk = self._desk()
+        if parsed.has("search"):
+            words = f"{parsed.one('search')} {parsed.rest}".strip()
+            return desk.search_table(words)
+        if parsed.rest:
+            desk.show(flags.whole_number(parsed.rest, "%claude_history"))
+            return None
+        return desk.history_table(every=parsed.has("all"))
+
+    @line_magic
+    def claude_undo(self, line: str) -> None:
+        """Take the last exchange back, or the last N: ``%claude_undo 2``.
+
+        What is taken back is no longer sent; it stays in the store, and %claude_history --all shows it.
+        """
+        count = flags.whole_number(line.strip(), "%claude_undo") if line.strip() else 1
+        gone = self._desk().chats.undo(count)
+        print(f"{gone} exchange{'' if gone == 1 else 's'} taken back.")  # noqa: T201 - the magic's answer
+
+    @line_magic
+    @flags.documented(flags.EXPORT)
+    def claude_export(self, line: str) -> None:
+        """Write the conversation to a file: Markdown, a notebook, or JSON.
+
+        ::
+
+            %claude_export talk.md
+            %claude_export talk.ipynb
+            %claude_export talk.json      %claude_restore talk.json reads it again
+
+        Flags
+        -----
+          {flags}
+        """
+        parsed = flags.parse_words(line, flags.EXPORT, "%claude_export")
+        if not parsed.rest:
+            raise UsageProblem("%claude_export needs a file: talk.md, talk.ipynb or talk.json.")
+        count = self._desk().export(parsed.rest, force=parsed.has("force"))
+        print(f"{count} turns written to {parsed.rest}.")  # noqa: T201 - the magic's answer
+
+    @line_magic
+    @flags.documented(flags.RESTORE)
+    def claude_restore(self, line: str) -> Table | None:
+        """Take in the conversation that a notebook's saved outputs hold, or an exported JSON file.
+
+        ::
+
+            %claude_restore               this notebook's own outputs: shows what would be taken in
+            %claude_restore --yes         takes it in
+            %claude_restore other.ipynb   those of another notebook
+
+        Only prompts and answers are taken in, as plain text: never a system prompt, a tool, an approval, an
+        address or a budget of a stranger.
+
+        Flags
+        -----
+          {flags}
+        """
+        parsed = flags.parse_words(line, flags.RESTORE, "%claude_restore")
+        return self._desk().restore(parsed.rest, accepted=parsed.has("yes"))

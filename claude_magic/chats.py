@@ -1,0 +1,287 @@
+"""Which conversation a cell speaks in, and its keeping: what stands between the session and the store."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from claude_magic.api.events import Fold
+from claude_magic.api.request import assistant_message
+from claude_magic.api.stream import decoded
+from claude_magic.conversation.history import Conversation, OnRerun, nth_of_cell
+from claude_magic.conversation.notebook import Notebook, conversation_ids, is_kin, settle
+from claude_magic.conversation.reading import Summary
+from claude_magic.conversation.store import Store
+from claude_magic.errors import UsageProblem, did_you_mean
+from claude_magic.values import Numbers, Turn, cited_text
+
+
+class Chats:
+    """The conversations of one kernel's notebook, and the one that is spoken in now.
+
+    Parameters
+    ----------
+    store : Store
+        Where they are kept.
+    on_rerun : OnRerun
+        What running a cell again does to its turn.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._notes: list[str] = []
+        self._notebook: Notebook | None = None
+        self._current = Conversation()
+        self._asked: tuple[str, int, int] = ("", -1, 0)
+
+    @property
+    def current(self) -> Conversation:
+        """The conversation that is spoken in now."""
+        return self._current
+
+    def enter(self, notebook: Notebook) -> None:
+        """Find the conversations of the notebook that a cell runs in; once for each path it has."""
+        if self._notebook is not None and notebook.key == self._notebook.key:
+            return
+        known = self._notebook
+        self._notebook = notebook
+        if known is not None and known.path == "" and notebook.path:
+            # The path is learnt late: what was said so far belongs to it.
+            if self._current.id:
+                self.store.bind(self._current.id, notebook.key)
+            return
+        self._settle(notebook)
+        summaries = self.store.conversations(notebook.key)
+        if summaries:
+            self._current = self._opened(max(summaries, key=lambda one: one.last).id)
+
+    def _settle(self, notebook: Notebook) -> None:
+        """Recognise a notebook that was renamed, moved or copied by the ids in its saved outputs."""
+        if not notebook.path:
+            return
+        ids = conversation_ids(notebook.path)
+        named = {one: found.notebook for one in ids if (found := self.store.find(one)) is not None}
+        places = {notebook.key, *named.values()}
+        known = named | {one.id: place for place in places for one in self.store.conversations(place)}
+        decision = settle(notebook.key, ids, known, lambda path: is_kin(path, notebook.path))
+        for moved in decision.rebind:
+            self.store.bind(moved, notebook.key)
+        for copied in decision.fork:
+            original = self.store.load(copied)
+            self.store.create(
+                original.fork(uuid.uuid4().hex, original.name), notebook.key, forked_from=copied
+            )
+        if decision.kind == "foreign":
+            self._notes.append(
+                "This notebook holds earlier turns that were not asked here; "
+                "%claude_restore shows them and takes them in."
+            )
+
+    def _opened(self, conversation_id: str) -> Conversation:
+        """Load a conversation; turns that a kernel left unfinished when it died are ended first."""
+        loaded = self.store.load(conversation_id)
+        unfinished = self.store.unfinished(conversation_id)
+        if not unfinished:
+            return loaded
+        after = loaded
+        for turn, lines in unfinished:
+            after = after.put(_recovered(turn, lines), "replace")
+        self.store.write(loaded, after)
+        count = len(unfinished)
+        self._notes.append(
+            f"{count} answer{'s were' if count > 1 else ' was'} cut when an earlier kernel ended; "
+            "what had come is in %claude_history."
+        )
+        return after
+
+    def for_cell(
+        self, cell_id: str, execution: int, *, name: str, new: bool, rerun: OnRerun
+    ) -> tuple[str, Conversation]:
+        """Make the conversation current in which a cell speaks.
+
+        Parameters
+        ----------
+        cell_id : str
+            The front end's id of the cell, ``""`` for none.
+        execution : int
+            The number of this run; a cell may ask more than once in one.
+        name : str
+            The conversation asked for; ``""`` for the cell's own, or the current one.
+        new : bool
+            Whether the question begins a conversation of its own.
+
+        Returns
+        -------
+        cell : str
+            The id under which the turn is kept.
+        history : Conversation
+            What stands above it.
+        """
+        count = self._asked[2] + 1 if self._asked[:2] == (cell_id, execution) else 1
+        self._asked = (cell_id, execution, count)
+        cell = nth_of_cell(cell_id, count)
+        if name:
+            self._current = self._named(name) or self._created(name)
+        elif new:
+            self._current = self._begun_by(cell) or self._created(self._free_name())
+        elif cell and not self._has(self._current, cell):
+            self._current = self._spoken_in(cell) or self._current
+        if not self._current.id:
+            self._current = self._created(self._current.name)
+        # Another kernel of this notebook may have spoken since.
+        self._current = self.store.refreshed(self._current)
+        return cell, self._current.above(cell, rerun)
+
+    def without_cells(self, cell_ids: Sequence[str]) -> None:
+        """Let the turns of deleted cells leave; they stay in the store."""
+        if cell_ids:
+            self._change(self._current.without_cells(cell_ids))
+
+    def begin(self, turn: Turn, key: str) -> None:
+        """Keep a prompt before it is sent."""
+        self.store.begin(self._current.id, turn, key)
+
+    def journal(self, turn: Turn, lines: Sequence[str]) -> None:
+        """Keep what has come of a reply."""
+        self.store.journal(turn.id, lines)
+
+    def keep(self, turn: Turn, rerun: OnRerun, key: str = "") -> None:
+        """Keep a turn that has ended, in its place; a failed one does not replace an answer."""
+        if not turn.reply and turn.cell_id and self._answered(turn.cell_id):
+            self.store.record(self._current.id, turn, key)
+            return
+        after = self._current.put(turn, rerun)
+        self.store.write(self._current, after, key)
+        self._current = after
+
+    def reused(self, key: str) -> Turn | None:
+        """An earlier turn, complete, that asked exactly this."""
+        return self.store.answered(key)
+
+    def take_notes(self) -> list[str]:
+        """Lines for the user that were not said yet: of the notebook, and of the store."""
+        notes, self._notes = self._notes, []
+        return notes + self.store.news().splitlines()
+
+    @property
+    def path(self) -> str:
+        """The notebook's file, ``""`` where it is not known."""
+        return self._notebook.path if self._notebook is not None else ""
+
+    def undo(self, count: int) -> int:
+        """Take the last turns back; return how many left."""
+        before = self._current
+        self._change(before.undo(count))
+        return len(before.turns) - len(self._current.turns)
+
+    def switch(self, name: str) -> Conversation:
+        """Speak in another conversation of this notebook."""
+        found = self._named(name)
+        if found is None:
+            names = [one.name for one in self.summaries()]
+            raise UsageProblem(
+                f"No conversation {name!r} in this notebook.{did_you_mean(name, names)} "
+                f"%claude_chat --new {name} begins one."
+            )
+        self._current = found
+        return found
+
+    def begin_new(self, name: str) -> Conversation:
+        """Begin a conversation; the name must be free."""
+        self._must_be_free(name)
+        self._current = self._created(name or self._free_name())
+        return self._current
+
+    def fork(self, name: str) -> Conversation:
+        """Go on from here in a conversation of its own; the past is shared."""
+        self._must_be_free(name)
+        forked = self._current.fork(uuid.uuid4().hex, name)
+        self.store.create(forked, self._key(), forked_from=self._current.id)
+        self._current = forked
+        return forked
+
+    def delete(self, name: str) -> None:
+        """Take a conversation out of the notebook; it stays in the store."""
+        gone = self.switch(name)
+        self.store.delete(gone.id)
+        rest = self.summaries()
+        self._current = self._opened(max(rest, key=lambda one: one.last).id) if rest else Conversation()
+
+    def take_in(self, turns: Sequence[Turn]) -> None:
+        """Put restored or imported turns at the end of the current conversation."""
+        if not self._current.id:
+            self._current = self._created(self._current.name)
+        self._change(replace(self._current, turns=(*self._current.turns, *turns)))
+
+    def _change(self, after: Conversation) -> None:
+        if after is not self._current:
+            self.store.write(self._current, after)
+            self._current = after
+
+    def _must_be_free(self, name: str) -> None:
+        if name and self._named(name) is not None:
+            raise UsageProblem(f"This notebook has a conversation {name!r} already. %claude_chat lists them.")
+
+    def _named(self, name: str) -> Conversation | None:
+        for one in self.summaries():
+            if one.name == name:
+                return self._current if one.id == self._current.id else self._opened(one.id)
+        return None
+
+    def _begun_by(self, cell: str) -> Conversation | None:
+        """The conversation whose first turn is this cell's: running it again begins the same one anew."""
+        for loaded in self._holding(cell):
+            if loaded.turns[0].cell_id == cell:
+                return loaded
+        return None
+
+    def _spoken_in(self, cell: str) -> Conversation | None:
+        """The conversation that holds this cell's turn."""
+        return next(self._holding(cell), None)
+
+    def _holding(self, cell: str) -> Iterator[Conversation]:
+        for one in self.store.holding(self._key(), cell) if cell else ():
+            loaded = self._current if one == self._current.id else self._opened(one)
+            if self._has(loaded, cell):
+                yield loaded
+
+    def _answered(self, cell: str) -> bool:
+        return any(turn.reply for turn in self._current.turns if turn.cell_id == cell)
+
+    @staticmethod
+    def _has(conversation: Conversation, cell: str) -> bool:
+        return any(turn.cell_id == cell for turn in conversation.turns)
+
+    def _created(self, name: str) -> Conversation:
+        created = Conversation(uuid.uuid4().hex, name)
+        self.store.create(created, self._key())
+        return created
+
+    def _free_name(self) -> str:
+        names = {one.name for one in self.summaries()}
+        free = ("main", *(f"chat {number}" for number in range(2, len(names) + 2)))
+        return next(name for name in free if name not in names)
+
+    def summaries(self) -> Sequence[Summary]:
+        """The conversations of this notebook."""
+        return self.store.conversations(self._key())
+
+    def _key(self) -> str:
+        return self._notebook.key if self._notebook is not None else ""
+
+
+def _recovered(turn: Turn, lines: Sequence[str]) -> Turn:
+    """A turn whose kernel died, ended with what had been journaled."""
+    fold = Fold()
+    for event in decoded(list(lines)):
+        fold.take(event)
+    answer = fold.answer()
+    return replace(
+        turn,
+        answer=answer,
+        reply=assistant_message(answer),
+        shown=cited_text(answer.parts, Numbers(turn.blocks)),
+        stage="interrupted" if answer.parts else "failed",
+        model=answer.model or turn.model,
+    )
