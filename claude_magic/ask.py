@@ -7,7 +7,7 @@ import hashlib
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -95,7 +95,7 @@ class NotKept:
         """Keep nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prepared:
     """A question made ready: nothing of the user's is evaluated or encoded after this.
 
@@ -138,7 +138,7 @@ class Prepared:
             began=self.began,
         )
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """What is asked, whole, as a hash: equal questions have equal keys."""
         question = self.question
@@ -196,15 +196,18 @@ class Prepared:
             )
         crowded = len(pictures) > CROWD
 
-        def message(blocks: tuple[Block, ...]) -> bytes:
+        def message(blocks: tuple[Block, ...]) -> Iterator[bytes]:
             placed = in_a_crowd(blocks) if crowded else blocks
             return user_message(files.placed(placed, above) if files is not None else placed)
 
-        messages = [part for turn in self.history for part in (message(turn.blocks), turn.reply)]
+        pieces: list[bytes] = []
+        for turn in self.history:
+            pieces += (*message(turn.blocks), b",", turn.reply, b",")
+        pieces += message(self.blocks)
         return Request(
             question.model.id,
             min(question.max_tokens, question.model.max_output),
-            (*messages, message(self.blocks)),
+            tuple(pieces),
             question.system,
             question.stop_sequences,
         )

@@ -117,7 +117,7 @@ class ChatMagics(Magics):
         if not parsed.rest:
             raise UsageProblem("%claude_export needs a file: talk.md, talk.ipynb or talk.json.")
         count = self._desk().export(parsed.rest, force=parsed.has("force"))
-        print(f"{count} turns written to {parsed.rest}.")  # noqa: T201 - the magic's answer
+        print(f"{count} turn{'' if count == 1 else 's'} written to {parsed.rest}.")  # noqa: T201 - the magic's answer
 
     @line_magic
     @flags.documented(flags.RESTORE)

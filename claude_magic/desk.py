@@ -131,7 +131,7 @@ def _row(turn: Turn, number: int | None) -> tuple[str, ...]:
     usage = turn.answer.usage
     marks = [mark for mark, on in (("stale", turn.stale), ("reused", turn.reused)) if on]
     if number is None:
-        marks.append("replaced")
+        marks.append("no longer sent")
     if turn.stage in STAGES:
         marks.append(STAGES[turn.stage])
     return (

@@ -7,7 +7,7 @@ the sending.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +19,14 @@ def encode(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def user_message(blocks: Sequence[Block]) -> bytes:
-    """A user message of ready blocks."""
-    return b'{"role":"user","content":[' + b",".join(block.json for block in blocks) + b"]}"
+def user_message(blocks: Sequence[Block]) -> Iterator[bytes]:
+    """A user message of ready blocks, in pieces: pictures are copied once, when the request is joined."""
+    yield b'{"role":"user","content":['
+    for number, block in enumerate(blocks):
+        if number:
+            yield b","
+        yield block.json
+    yield b"]}"
 
 
 def assistant_message(answer: Answer) -> bytes:
@@ -58,7 +63,7 @@ class Request:
     model : str
         The model's id.
     messages : tuple of bytes
-        Ready JSON messages, in order.
+        The pieces of the array of messages, ready JSON, in order.
     """
 
     model: str
@@ -81,4 +86,4 @@ class Request:
         return self._joined({"model": self.model, **({"system": self.system} if self.system else {})})
 
     def _joined(self, head: Mapping[str, Any]) -> bytes:
-        return encode(head)[:-1] + b',"messages":[' + b",".join(self.messages) + b"]}"
+        return b"".join((encode(head)[:-1], b',"messages":[', *self.messages, b"]}"))

@@ -57,6 +57,10 @@ class Runtime(ipywidgets.Widget):  # type: ignore[misc]
 class ReplyWidget(anywidget.AnyWidget):
     """The widget of one reply; its ``frame`` is made when the page asks for the state, and then whole."""
 
+    # Declared here, so that anywidget need not make a new class for every reply.
+    _esm = traitlets.Unicode(SHIM).tag(sync=True)
+    _css = traitlets.Unicode("").tag(sync=True)
+    _anywidget_id = traitlets.Unicode("claude_magic.display.live.ReplyWidget").tag(sync=True)
     key = traitlets.Unicode("").tag(sync=True)
     runtime = traitlets.Unicode("").tag(sync=True)
     frame = traitlets.Dict().tag(sync=True, to_json=lambda _, widget: widget.whole_frame())
@@ -64,6 +68,12 @@ class ReplyWidget(anywidget.AnyWidget):
     def __init__(self, view: LiveView, **kwargs: Any) -> None:
         self.whole_frame = view.whole_frame
         super().__init__(**kwargs)
+
+    def add_traits(self, **traits: Any) -> None:
+        """Add the traits that are not there yet, which are none."""
+        missing = {name: trait for name, trait in traits.items() if not self.has_trait(name)}
+        if missing:
+            super().add_traits(**missing)
 
 
 class LiveView:
@@ -104,7 +114,7 @@ class LiveView:
         """Show the widget with what goes with the prompt, and its status line."""
         self._done.append(strip_html(blocks))
         self._status = live_line(status)
-        source = {"_esm": MODULE, "_css": CSS} if self._inline else {"_esm": SHIM}
+        source = {"_esm": MODULE, "_css": CSS} if self._inline else {}
         self._widget = ReplyWidget(
             self, key=uuid4().hex, layout=self._runtime.layout, runtime=self._runtime.model_id, **source
         )

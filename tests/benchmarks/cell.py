@@ -176,6 +176,7 @@ def paced_rows(seconds: float = 10, deltas: int = 2_000) -> Iterator[tuple[str, 
     with flood(deltas, seconds) as url, kernel(url) as running:
         running.run("%load_ext claude_magic")
         running.run(SDK)
+        time.sleep(3)  # the background import is another row's
         ask = "get_ipython().run_cell_magic('claude', '--new', 'go')"
         _, messages = first_text(running, TIMED.format(ask))
         printed = "".join(m["content"]["text"] for m in messages if m["msg_type"] == "stream")
@@ -200,7 +201,7 @@ def paced_rows(seconds: float = 10, deltas: int = 2_000) -> Iterator[tuple[str, 
 PICTURE = """
 import io, base64, numpy as np
 from PIL import Image
-_noise = np.random.default_rng(0).integers(0, 255, (900, 1100, 3), dtype="uint8")
+_noise = np.random.default_rng(0).integers(0, 255, (1100, 1320, 3), dtype="uint8")
 _b = io.BytesIO(); Image.fromarray(_noise).save(_b, "JPEG", quality=97)
 picture = _b.getvalue()
 messages = []
