@@ -353,9 +353,7 @@ def _stage(answer: Answer, problem: BaseException | None) -> Stage:
 
 def _status(model: models.Model, fold: Fold, began: float) -> Status:
     usage = _estimated(model, fold.usage, fold.characters)
-    return Status(
-        model.id, fold.phase, usage, models.cost(model, usage), time.monotonic() - began, model.window
-    )
+    return Status(model.id, fold.phase, usage, models.cost(model, usage), time.monotonic() - began)
 
 
 def _estimated(model: models.Model, usage: Usage, characters: int) -> Usage:

@@ -90,5 +90,6 @@ class StoreProblem(ClaudeMagicError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest known word, or ``""``."""
-    near = difflib.get_close_matches(word, list(known), n=2, cutoff=0.6)
+    cutoff = 0.6 if len(word) > 3 else 0.5  # two letters swapped in a short name
+    near = difflib.get_close_matches(word, list(known), n=2, cutoff=cutoff)
     return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""

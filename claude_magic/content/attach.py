@@ -123,20 +123,26 @@ def _evaluated(expression: str, namespace: Namespace, how: Attaching) -> tuple[B
     except (SyntaxError, ValueError) as error:
         raise _nothing(expression, namespace) from error
     missing = sorted(name for name in names if name not in namespace and not hasattr(builtins, name))
-    looks_like_file = bool(re.search(r"[/\\]|\.\w{2,5}$", expression)) and "(" not in expression
-    if missing and (looks_like_file or expression.isidentifier()):
+    if missing and (_looks_like_file(expression) or expression.isidentifier()):
         raise _nothing(expression, namespace)
     value: Any = evaluate(expression, code, namespace)
     return blocks_of(value, expression, how)
 
 
 def _nothing(expression: str, namespace: Namespace) -> UsageProblem:
-    folder = Path(expression).expanduser().parent
+    """The error for what is no name and no file, with the nearest of those it can have meant."""
+    if expression.count("[") > expression.count("]"):
+        return UsageProblem(f"-a {shown(expression)}: a [ is not closed. Nothing was sent.")
+    path = Path(expression).expanduser()
     try:
-        files = [entry.name for entry in folder.iterdir()]
+        known = [entry.name for entry in path.parent.iterdir()]
     except (OSError, ValueError):
-        files = []
-    names = [name for name in namespace if not name.startswith("_")]
-    hint = did_you_mean(Path(expression).name, [*names, *files])
+        known = []
+    if not _looks_like_file(expression):
+        known += [name for name in namespace if not name.startswith("_")]
     what = "a glob that names no file" if _is_glob(expression) else "no kernel name and no file"
-    return UsageProblem(f"-a {shown(expression)}: {what}.{hint} Nothing was sent.")
+    return UsageProblem(f"-a {shown(expression)}: {what}.{did_you_mean(path.name, known)} Nothing was sent.")
+
+
+def _looks_like_file(expression: str) -> bool:
+    return bool(re.search(r"[/\\]|\.\w{2,5}$", expression)) and "(" not in expression

@@ -37,7 +37,6 @@ class Status:
     usage: Usage
     cost: float | None
     seconds: float
-    window: int = 0
 
 
 def live_line(status: Status) -> str:

@@ -216,6 +216,8 @@ def test_the_same_content_is_sent_once_and_pictures_follow_their_name() -> None:
         ("phto.png", "no kernel name and no file. Did you mean 'photo.png'"),
         ("fgi", "no kernel name and no file. Did you mean 'fig'?"),
         ("*.gif", "a glob that names no file"),
+        ("report.pdf[2-3", "a [ is not closed"),
+        ("gfi", "Did you mean 'fig'?"),
         ("folder", "folder is a folder; name its files"),
         ("/dev/zero", "is no regular file"),
         ("pipe", "is no regular file"),

@@ -196,3 +196,20 @@ def test_running_a_cell_again_replaces_its_turn(browser: Browser, server: Server
     assert "Ada" in rows[0]
     assert "stale" not in rows[0]
     notebook.close()
+
+
+def test_notebook_7_streams_stops_and_keeps(browser: Browser, server: Server) -> None:
+    cells = [LOAD, "%%claude\nwrite 2000 words", "%%claude\nShow a table", "print(_claude.stage)"]
+    notebook = Notebook(browser, server, cells, "seven", place="notebooks")
+    notebook.run(0)
+    notebook.start(1)
+    stop = notebook.output(1).get_by_role("button", name="Stop")
+    stop.wait_for(timeout=30_000)
+    notebook.page.wait_for_timeout(800)
+    stop.click()
+    notebook.wait(1)
+    assert "stopped, the answer is partial" in notebook.output(1).inner_text()
+    out = notebook.run(2)
+    assert out.locator(".jp-RenderedMarkdown table").count() == 1
+    assert notebook.run(3).inner_text().strip() == "complete"
+    notebook.close()
