@@ -282,7 +282,8 @@ def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
         demo=followed.stream.demo,
     )
     # What the last batch, the interrupt or the list of sources has left undrawn.
-    means.view.draw(turn.shown[followed.drawn :], _status(model, followed.fold, began))
+    if rest := turn.shown[followed.drawn :]:
+        means.view.draw(rest, _status(model, followed.fold, began))
     means.view.end(turn)
     return turn, followed.problem
 

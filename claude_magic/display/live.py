@@ -140,9 +140,7 @@ class LiveView:
         """Put the static output in the widget's place."""
         if self._widget is None:
             return
-        drawn = self._growing.finish()
-        self._done.append(drawn.done)
-        self._tail, self._status, self._ended = "", final_line(turn), True
+        self._status, self._ended = final_line(turn), True
         self._number += 1
         data, metadata = bundle(turn)
         self._shell.display_pub.publish(
@@ -151,6 +149,9 @@ class LiveView:
 
     def whole_frame(self) -> dict[str, Any]:
         """All that has been drawn, for a page that comes late or lost something."""
+        if self._ended and self._tail:
+            self._done.append(self._growing.finish().done)
+            self._tail = ""
         return {
             "number": self._number,
             "done": "".join(self._done),

@@ -219,11 +219,11 @@ def raw(image=None):
 
 
 def follow_rows(turns: int = 100) -> Iterator[tuple[str, float, str]]:
-    """Late turns of a conversation, against the SDK keeping its own list of messages."""
+    """Late turns of a conversation with answers of 1 KB, against the SDK keeping its own list of messages."""
     ask = "get_ipython().run_cell_magic('claude', {!r}, 'go')"
     for kind, bar in (("text", "<= 1.0"), ("a 2 MB picture", "<= 0.80")):
         picture = kind != "text"
-        with flood(20) as url, kernel(url) as running:
+        with flood(256) as url, kernel(url) as running:
             running.run("%load_ext claude_magic")
             running.run(SDK)
             assert running.run(PICTURE).status == "ok"
