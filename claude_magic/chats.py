@@ -24,8 +24,6 @@ class Chats:
     ----------
     store : Store
         Where they are kept.
-    on_rerun : OnRerun
-        What running a cell again does to its turn.
     """
 
     def __init__(self, store: Store) -> None:
@@ -47,9 +45,8 @@ class Chats:
         known = self._notebook
         self._notebook = notebook
         if known is not None and known.path == "" and notebook.path:
-            # The path is learnt late: what was said so far belongs to it.
-            if self._current.id:
-                self.store.bind(self._current.id, notebook.key)
+            # The path is learnt late: all that was said so far belongs to it.
+            self.store.rename_notebook(known.key, notebook.key)
             return
         self._settle(notebook)
         summaries = self.store.conversations(notebook.key)
@@ -86,7 +83,11 @@ class Chats:
             return loaded
         after = loaded
         for turn, lines in unfinished:
-            after = after.put(_recovered(turn, lines), "replace")
+            ended = _recovered(turn, lines)
+            if _would_lose_an_answer(after, ended):
+                self.store.record(conversation_id, ended)
+            else:
+                after = after.put(ended, "replace")
         self.store.write(loaded, after)
         count = len(unfinished)
         self._notes.append(
@@ -148,7 +149,7 @@ class Chats:
 
     def keep(self, turn: Turn, rerun: OnRerun, key: str = "") -> None:
         """Keep a turn that has ended, in its place; a failed one does not replace an answer."""
-        if not turn.reply and turn.cell_id and self._answered(turn.cell_id):
+        if _would_lose_an_answer(self._current, turn):
             self.store.record(self._current.id, turn, key)
             return
         after = self._current.put(turn, rerun)
@@ -246,9 +247,6 @@ class Chats:
             if self._has(loaded, cell):
                 yield loaded
 
-    def _answered(self, cell: str) -> bool:
-        return any(turn.reply for turn in self._current.turns if turn.cell_id == cell)
-
     @staticmethod
     def _has(conversation: Conversation, cell: str) -> bool:
         return any(turn.cell_id == cell for turn in conversation.turns)
@@ -269,6 +267,13 @@ class Chats:
 
     def _key(self) -> str:
         return self._notebook.key if self._notebook is not None else ""
+
+
+def _would_lose_an_answer(conversation: Conversation, turn: Turn) -> bool:
+    """Whether a turn that brought nothing would take the place of one that did."""
+    if turn.reply or not turn.cell_id:
+        return False
+    return any(old.reply for old in conversation.turns if old.cell_id == turn.cell_id)
 
 
 def _recovered(turn: Turn, lines: Sequence[str]) -> Turn:

@@ -304,3 +304,12 @@ def test_a_store_that_cannot_be_written_costs_one_warning_and_no_answer(start: S
     assert first.stdout.count("\n") == 1
     assert ask(kernel, "two", "%%claude\nWhat is my name?").stdout == ""
     assert "Ada" in text(kernel)
+
+
+def test_a_failed_rerun_does_not_replace_an_answer(start: Start, tmp_path: Path) -> None:
+    with offline.start(pace=0) as api:
+        kernel = start(book(tmp_path / "a.ipynb"), api)
+        ask(kernel, "one", "%%claude\nMy name is Ada.")
+    assert kernel.run("%%claude\nMy name is Bea.", cell_id="one").status == "error"
+    assert prompts(kernel) == ["My name is Ada."]
+    assert any("Ada" in line for line in history(kernel))

@@ -131,10 +131,8 @@ def test_saved_and_reopened_without_a_kernel_it_reads_the_same(browser: Browser,
     again.close()
 
 
-def test_the_stop_button_keeps_what_has_come(browser: Browser, server: Server) -> None:
-    cells = [LOAD, "%%claude\nwrite 3000 words", "print(_claude.stage, len(_claude.text) > 20)"]
-    notebook = Notebook(browser, server, cells, "stop")
-    notebook.run(0)
+def stop_in_mid_reply(notebook: Notebook) -> None:
+    """Run cell 1, press its Stop button after a moment, and see that it says so."""
     notebook.start(1)
     stop = notebook.output(1).get_by_role("button", name="Stop")
     stop.wait_for(timeout=30_000)
@@ -142,6 +140,13 @@ def test_the_stop_button_keeps_what_has_come(browser: Browser, server: Server) -
     stop.click()
     notebook.wait(1)
     assert "stopped, the answer is partial" in notebook.output(1).inner_text()
+
+
+def test_the_stop_button_keeps_what_has_come(browser: Browser, server: Server) -> None:
+    cells = [LOAD, "%%claude\nwrite 3000 words", "print(_claude.stage, len(_claude.text) > 20)"]
+    notebook = Notebook(browser, server, cells, "stop")
+    notebook.run(0)
+    stop_in_mid_reply(notebook)
     assert notebook.run(2).inner_text().strip() == "interrupted True"
     notebook.close()
 
@@ -202,13 +207,7 @@ def test_notebook_7_streams_stops_and_keeps(browser: Browser, server: Server) ->
     cells = [LOAD, "%%claude\nwrite 2000 words", "%%claude\nShow a table", "print(_claude.stage)"]
     notebook = Notebook(browser, server, cells, "seven", place="notebooks")
     notebook.run(0)
-    notebook.start(1)
-    stop = notebook.output(1).get_by_role("button", name="Stop")
-    stop.wait_for(timeout=30_000)
-    notebook.page.wait_for_timeout(800)
-    stop.click()
-    notebook.wait(1)
-    assert "stopped, the answer is partial" in notebook.output(1).inner_text()
+    stop_in_mid_reply(notebook)
     out = notebook.run(2)
     assert out.locator(".jp-RenderedMarkdown table").count() == 1
     assert notebook.run(3).inner_text().strip() == "complete"
