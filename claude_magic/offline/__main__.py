@@ -18,6 +18,7 @@ import sys
 import threading
 
 from .files import FileStore
+from .guard import Limits
 from .server import DEFAULT_PACE, listen
 
 
@@ -38,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         description="A local Messages API on 127.0.0.1 with a demo model (which is not Claude).",
     )
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
-    parser.add_argument("--token", help="API key to ask for (default: a random one)")
+    parser.add_argument("--token", help="API key to ask for, seen in process lists (default: a random one)")
     parser.add_argument(
         "--pace",
         type=float,
@@ -52,6 +53,13 @@ def _parser() -> argparse.ArgumentParser:
         type=_seconds,
         metavar="SECONDS",
         help="let uploaded files expire after this time at the latest (default: never)",
+    )
+    parser.add_argument(
+        "--patience",
+        type=_seconds,
+        metavar="SECONDS",
+        help="drop clients slower than this with their headers, their body or in reading "
+        "(default: 10, 60 and 30)",
     )
     parser.add_argument("--keep", action="store_true", help="serve until Ctrl-C, and say how to use it")
     return parser
@@ -68,7 +76,11 @@ async def _serve(options: argparse.Namespace) -> None:
     token = options.token or f"sk-local-{secrets.token_urlsafe(24)}"
     names = tuple(name for name in options.models.split(",") if name)
     files = None if options.no_files else FileStore(longest=options.files_expire)
-    server, around = listen(port=options.port, token=token, pace=options.pace, models=names, files=files)
+    patience = options.patience
+    limits = Limits() if patience is None else Limits(patience, patience, patience)
+    server, around = listen(
+        port=options.port, token=token, pace=options.pace, models=names, files=files, limits=limits
+    )
     url = f"http://127.0.0.1:{around.port}"
     stopped = asyncio.Event()
     _stop_on_signal(stopped)

@@ -13,6 +13,7 @@ _TYPES = {
     413: "request_too_large",
     500: "api_error",
 }
+_BEGINNING, _END = 700, 300  # characters kept of a message that is longer
 
 
 class ApiError(Exception):
@@ -35,9 +36,12 @@ class ApiError(Exception):
         self.code = code
 
     def envelope(self, request_id: str) -> dict[str, Any]:
-        """Return the JSON body of the refusal."""
+        """Return the JSON body of the refusal, whose message is never long."""
         kind = _TYPES.get(self.status, "api_error")
-        error: dict[str, Any] = {"type": kind, "message": self.message}
+        message = self.message
+        if len(message) > _BEGINNING + _END:  # it quotes the request, which may hold anything
+            message = f"{message[:_BEGINNING]} … {message[-_END:]}"
+        error: dict[str, Any] = {"type": kind, "message": message}
         if self.code:
             error["details"] = {"error_code": self.code}
         return {"type": "error", "error": error, "request_id": request_id}

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tornado import iostream, web
 
 from .errors import ApiError
+from .guard import MAX_BODY, GuardedStream, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_BODY = 32 * 1024 * 1024
-
-_MAX_DRAINED = 1 << 30  # bytes of a body too large that are read and thrown away, so that the 413 arrives
+_MAX_DRAINED = 1 << 30  # bytes of a refused body that are read and thrown away, so that the refusal arrives
+_DIGITS = 18  # of an announced length that count
 
 
 class Surroundings:
@@ -48,13 +48,18 @@ class Surroundings:
         Tokens per second of streamed answers; 0 is as fast as it can.
     files
         The uploaded files.
+    limits
+        How long to wait for slow clients.
     """
 
-    def __init__(self, catalogue: Catalogue, token: str, pace: float, files: FileStore) -> None:
+    def __init__(
+        self, catalogue: Catalogue, token: str, pace: float, files: FileStore, limits: Limits
+    ) -> None:
         self.catalogue = catalogue
         self.files = files
         self.token = token
         self.pace = pace
+        self.limits = limits
         self.port = 0
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="local-api")
         self._service: Service | None = None
@@ -104,6 +109,8 @@ class Handler(web.RequestHandler):
         self.refusal: ApiError | None = None
         self.body = bytearray()
         self.gone = asyncio.Event()
+        connection: Any = self.request.connection
+        self.stream: GuardedStream = connection.stream
 
     def set_default_headers(self) -> None:
         """Name the request, and send no CORS header."""
@@ -118,24 +125,42 @@ class Handler(web.RequestHandler):
         """Answers are never the same twice."""
 
     def prepare(self) -> None:
-        """Decide on admission from the headers.
+        """Decide on admission from the headers, before anything of the body is kept."""
+        connection: Any = self.request.connection
+        if self.request.method in {"POST", "PUT", "PATCH", "DELETE"}:
+            connection.set_max_body_size(_MAX_DRAINED)
+        length = self.request.headers.get("Content-Length", "0")
+        announced = int(length[:_DIGITS]) if length.isdecimal() else 0  # tornado refuses what is no number
+        refusal = self._refusal_of_headers()
+        if refusal is None and announced > self.max_body:
+            refusal = self.too_large()
+        if refusal is None:
+            self.stream.admitted = True
+            return
+        if announced > _MAX_DRAINED or "Expect" in self.request.headers:
+            raise refusal  # and the connection is closed, before the body is sent
+        connection.set_body_timeout(self.around.limits.headers)
+        self._refuse(refusal)
 
-        A refusal is kept until the body has been read: answering while the client still sends makes its
-        system throw the answer away.
+    def _refuse(self, refusal: ApiError) -> None:
+        """Say no at once, and throw away what still comes of the body.
+
+        To close the connection while the client still sends would make its system throw the answer away.
         """
+        self.refusal = refusal
+        self.body.clear()
+        self.stream.admitted, self.stream.refused = False, True
+        body = self._error_body(refusal)
+        self.set_header("Content-Length", str(len(body)))
+        self.write(body)
+        self.flush()
+
+    def _refusal_of_headers(self) -> ApiError | None:
         try:
             self._admit()
         except ApiError as error:
-            self.refusal = error
-        connection = self.request.connection
-        if self.request.method in {"POST", "PUT", "PATCH", "DELETE"} and connection is not None:
-            connection.set_max_body_size(_MAX_DRAINED)  # type: ignore[attr-defined]
-        length = self.request.headers.get("Content-Length", "0")
-        announced = int(length) if length.isdecimal() else 0  # tornado itself refuses what is no number
-        if announced > self.max_body and self.refusal is None:
-            self.refusal = self.too_large()
-        if self.refusal is not None and announced > _MAX_DRAINED:
-            raise self.refusal
+            return error
+        return None
 
     def _admit(self) -> None:
         headers = self.request.headers
@@ -157,25 +182,31 @@ class Handler(web.RequestHandler):
 
     def data_received(self, chunk: bytes) -> None:
         """Keep a part of the body, or throw it away if the answer is no already."""
-        if self.refusal is None and len(self.body) + len(chunk) > self.max_body:
-            self.refusal = self.too_large()
-        if self.refusal is None:
-            self.body += chunk
+        if self.refusal is not None:
+            return
+        if len(self.body) + len(chunk) > self.max_body:
+            self._refuse(self.too_large())
         else:
-            self.body.clear()
+            self.body += chunk
 
     def too_large(self) -> ApiError:
         """Return the refusal of a body over the limit."""
         return ApiError(413, f"Request exceeds the maximum allowed number of bytes: {self.max_body}")
 
     def on_connection_close(self) -> None:
-        """Note that nobody listens any more."""
+        """Note that nobody listens any more, nor sends the rest of a body."""
+        super().on_connection_close()
+        self.body = bytearray()
         self.gone.set()
 
+    def on_finish(self) -> None:
+        """Let the connection wait for its next request."""
+        self.stream.admitted = False
+
     def admitted(self) -> bytes:
-        """Return the whole body; raises the refusal if there was one."""
+        """Return the whole body; ends the request if it was refused."""
         if self.refusal is not None:
-            raise self.refusal
+            raise web.Finish
         return bytes(self.body)
 
     async def get(self, *_arguments: str) -> None:
@@ -197,12 +228,18 @@ class Handler(web.RequestHandler):
         """Send the API's error envelope."""
         error = (kwargs.get("exc_info") or (None, None, None))[1]
         if not isinstance(error, ApiError):
-            error = self.refusal or ApiError(status_code, self._reason)
+            error = ApiError(status_code, self._reason)
+        if self.request.method not in self.SUPPORTED_METHODS:  # tornado did not ask `prepare`
+            error = self._refusal_of_headers() or error
+        self.finish(self._error_body(error))
+
+    def _error_body(self, error: ApiError) -> bytes:
+        """Set status and headers of a refusal and return its body, in ASCII whatever it quotes."""
         self.set_status(error.status)
-        if error is self.refusal or self.request.method not in self.SUPPORTED_METHODS:
-            # Before the body was read, tornado closes the connection after the answer: the client must know.
+        self.set_header("Content-Type", "application/json")
+        if not self.stream.admitted:
             self.set_header("Connection", "close")
-        self.answer(error.envelope(self.request_id))
+        return json.dumps(error.envelope(self.request_id)).encode()
 
     def log_exception(
         self,

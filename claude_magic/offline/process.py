@@ -81,6 +81,7 @@ def start(
     models: Sequence[str] = (),
     files: bool = True,
     files_expire: float | None = None,
+    patience: float | None = None,
     timeout: float = 20.0,
 ) -> LocalApi:
     """Start a local Messages API on a free loopback port.
@@ -95,6 +96,9 @@ def start(
         Whether it has the Files API.
     files_expire
         Seconds after which an uploaded file expires at the latest; None for never.
+    patience
+        Seconds for which it waits for the headers of a slow client, for its body, or for it to read on;
+        None for 10, 60 and 30.
     timeout
         Seconds to wait until it listens.
 
@@ -108,7 +112,7 @@ def start(
     LocalApiFailed
         The process could not be started, ended at once, or did not listen in time.
     """
-    arguments = _arguments(pace, models, files, files_expire)
+    arguments = _arguments(pace, models, files, files_expire, patience)
     if not sys.executable:
         raise LocalApiFailed("The local API needs a Python interpreter, and sys.executable is empty.")
     with tempfile.TemporaryFile() as complaints:
@@ -134,7 +138,11 @@ def start(
 
 
 def _arguments(
-    pace: float | None, models: Sequence[str], files: bool, files_expire: float | None
+    pace: float | None,
+    models: Sequence[str],
+    files: bool,
+    files_expire: float | None,
+    patience: float | None,
 ) -> list[str]:
     arguments = [] if pace is None else ["--pace", str(pace)]
     if models:
@@ -143,6 +151,8 @@ def _arguments(
         arguments.append("--no-files")
     if files_expire is not None:
         arguments += ["--files-expire", str(files_expire)]
+    if patience is not None:
+        arguments += ["--patience", str(patience)]
     return arguments
 
 

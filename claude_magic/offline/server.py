@@ -10,12 +10,13 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from tornado import httpserver, iostream, netutil, web
+from tornado import iostream, netutil, web
 
 from .errors import ApiError
 from .files import FileStore
 from .filing import routes as file_routes
-from .handler import MAX_BODY, Handler, OneMethod, Surroundings
+from .guard import GuardedServer, Limits
+from .handler import Handler, OneMethod, Surroundings
 from .models import Catalogue
 
 if TYPE_CHECKING:
@@ -24,13 +25,18 @@ if TYPE_CHECKING:
 DEFAULT_PACE = 120.0  # tokens per second
 
 _WRITE_AT = 1 << 16  # characters of events gathered into one write when nothing holds them back
-_IDLE = 60.0  # seconds a connection may be silent, also within its headers
 _LIFECYCLES = ("active", "deprecated", "retired")
 
 
 def listen(
-    *, port: int, token: str, pace: float, models: tuple[str, ...], files: FileStore | None
-) -> tuple[httpserver.HTTPServer, Surroundings]:
+    *,
+    port: int,
+    token: str,
+    pace: float,
+    models: tuple[str, ...],
+    files: FileStore | None,
+    limits: Limits,
+) -> tuple[GuardedServer, Surroundings]:
     """Start to listen on loopback, within the running event loop.
 
     Parameters
@@ -45,6 +51,8 @@ def listen(
         Ids of the models on offer; all when empty.
     files
         Where to keep uploaded files; None for a server without the Files API.
+    limits
+        How long to wait for slow clients.
 
     Returns
     -------
@@ -59,7 +67,7 @@ def listen(
         A model is not known.
     """
     store = FileStore() if files is None else files
-    around = Surroundings(Catalogue(models), token, max(0.0, pace), store)
+    around = Surroundings(Catalogue(models), token, max(0.0, pace), store, limits)
     shared = {"around": around}
     application = web.Application(
         [
@@ -75,9 +83,7 @@ def listen(
     )
     # A client that goes away is no news, nor is one that does not speak HTTP.
     logging.getLogger("tornado.general").setLevel(logging.ERROR)
-    server = httpserver.HTTPServer(
-        application, max_body_size=MAX_BODY, idle_connection_timeout=_IDLE, body_timeout=_IDLE
-    )
+    server = GuardedServer(application, limits=limits)
     sockets = netutil.bind_sockets(port, "127.0.0.1")
     around.port = int(sockets[0].getsockname()[1])
     server.add_sockets(sockets)
