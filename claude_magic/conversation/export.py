@@ -165,7 +165,13 @@ def _beginning(text: str) -> str:
 
 def _inline(text: str) -> str:
     """Foreign text in one line that no Markdown reader takes for anything but text."""
-    return _MEANT.sub(lambda match: f"&#{ord(match.group())};", _visible(" ".join(text.split())))
+    return _MEANT.sub(_harmless, _visible(" ".join(text.split())))
+
+
+def _harmless(match: re.Match[str]) -> str:
+    entity = f"&#{ord(match.group())};"
+    # JupyterLab looks for formulas once more in the page's text: there a dollar must stand alone.
+    return f"<span>{entity}</span>" if match.group() in "$\\" else entity
 
 
 def _fenced(text: str) -> str:

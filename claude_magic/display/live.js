@@ -72,8 +72,10 @@ function typeset(model, nodes) {
   try {
     const manager = model.widget_manager;
     const typesetter = (manager.rendermime ?? manager._rendermime)?.latexTypesetter;
+    if (!typesetter) return;
     for (const node of nodes) {
-      if (typesetter && (node.matches(".math") || node.querySelector(".math"))) typesetter.typeset(node);
+      // Only what is a formula: in the text around it the typesetter would take $5 and $6 for one.
+      for (const formula of node.querySelectorAll(".math")) typesetter.typeset(formula);
     }
   } catch { /* the formula's source stays readable */ }
 }

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["inline", "neutral"]
 
-_SPECIAL = re.compile(r"[`<$\[\]\\]|~~~|://|www\.|xmpp:", re.IGNORECASE)
+_SPECIAL = re.compile(r"[`<$\[\]\\&]|~~~|://|www\.|xmpp:", re.IGNORECASE)
 _RUN = re.compile(r"`+")
 _INFO = re.compile(r"[\w+#.-]+")
+_DRAWN = frozenset({"geojson", "math", "mermaid", "stl", "topojson"})
+"""Languages whose code front ends draw: a diagram may load pictures and styles, a formula may hold a link."""
 
 
 def neutral(text: str) -> str:
@@ -126,6 +128,8 @@ def _code(token: Token, lines: list[str]) -> _Part | None:
     """Write a block of code; None for one that may be left to the scan, as text."""
     words = token.info.split()
     language = "".join(_INFO.findall(words[0])) if words else ""
+    if language.lower() in _DRAWN:
+        language = ""
     content = token.content if token.content.endswith("\n") or not token.content else token.content + "\n"
     if token.type == "code_block" and not (_SPECIAL.search(content) or "~" in content):
         return None

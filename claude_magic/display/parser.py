@@ -309,6 +309,7 @@ def _cleaner(languages: frozenset[str]) -> nh3.Cleaner:
             "code": set(languages),
         },
         url_schemes={"http", "https", "mailto"},
+        url_relative="deny",
         link_rel="noopener noreferrer",
         strip_comments=True,
     )

@@ -7,11 +7,12 @@ rewritten so that all parsers agree, or shown as text. It must not know of block
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from claude_magic.display.untrusted import Target, formula_at, names, target
+from claude_magic.display.untrusted import Target, alone, formula_at, is_plain_address, names, target
 
 __all__ = ["MEANT_BY_A_PARSER", "OWN_TAG", "Prose", "definitions", "entities"]
 
@@ -19,6 +20,7 @@ MEANT_BY_A_PARSER = re.compile(r"<[A-Za-z/!?]|\]\(|\]\[|\]:|!\[|\\\\[()\[\]]|\\(
 """What in code would do something if a parser did not see that it is code."""
 OWN_TAG = re.compile(
     r'(?:<code>|<pre><code(?: class="language-[\w+#.-]+")?>)(?:[^\W_]|&#\d{1,7};| )*+</code>(?:</pre>)?'
+    r"|<span>&#\d{1,7};</span>"
 )
 """The tags we write ourselves; nothing in them means anything to a parser."""
 _MEANINGFUL = re.compile(r"[^\w ]|_")
@@ -30,8 +32,13 @@ def entities(code: str) -> str:
 
 
 _TOKEN = re.compile(
-    r"`+|~{3,}|\$+|\\(?:[^\n]|\Z)|!\[|\[|\]|<(?=[A-Za-z/!?])|://|www\.|mailto:|xmpp:", re.IGNORECASE
+    r"`+|~{3,}|\$+|\\(?:[^\n]|\Z)|!\[|\[|\]|<(?=[A-Za-z/!?])|://|www\.|mailto:|xmpp:"
+    r"|&(?:\#(?:\d{1,7}|x[0-9a-f]{1,6})|dollar|bsol|fjlig);",
+    re.IGNORECASE,
 )
+_COUNTS = re.compile(r"\$[^$]*\$|\\[(\[]|\\begin")
+"""Where a dollar is not the only thing that could be an edge of a formula."""
+_IN_MATH = re.compile(r"[\\$A-Za-z]")
 _BREAK = re.compile(r"\n(?=[ \t>]*(?:\n|\Z|[-+*][ \t]|\d{1,9}[.)][ \t]|\#{1,6}[ \t]|\|))")
 _DESTINATION = re.compile(
     r"""\([ \t\n]{0,9}(?:<([^<>\n]{0,9000})>|((?:[^\s()<>]|\([^\s()<>]{0,999}\)){0,9000}+))
@@ -128,6 +135,8 @@ class Prose:
         self.unclosed: set[int] = set()
         self.address_end = -1  # up to here, a formula would stand inside an address
         self.bare_end = -1
+        # One alone cannot be half of a formula.
+        self.dollar = alone("$") if _COUNTS.search(text) else "\\$"
         self.after_definition = -1
         self.after_formula = -1
 
@@ -178,16 +187,28 @@ class Prose:
             self._close(start)
         elif kind == "<":
             self._less(start)
+        elif kind == "&":
+            self._entity(found)
         elif kind == "~":
             self.out.append("&#126;" * len(found))
         else:
             self._address(found, start)
 
+    def _entity(self, found: str) -> None:
+        plain = html.unescape(found)
+        if _IN_MATH.match(plain):
+            self.out.append("".join(map(alone, plain)))
+        else:
+            self.out.append(found)
+
     def _address(self, found: str, start: int) -> None:
         if found == "://":
             scheme = _SCHEME.search(self.text, max(0, start - 40), start)
-            if scheme is None or scheme.group().lower() not in {"http", "https"}:
+            of_web = scheme is not None and scheme.group().lower() in {"http", "https"}
+            if not (of_web and is_plain_address(self.text, self.at)):
                 found = "&#58;//"
+        elif found.lower() == "www." and not is_plain_address(self.text, start):
+            found = found[:-1] + "&#46;"
         elif found.lower() == "xmpp:":
             found = found[:-1] + "&#58;"
         self.out.append(found)
@@ -202,20 +223,20 @@ class Prose:
 
     def _no_math(self, found: str, start: int) -> None:
         if found[0] == "$":
-            self.out.append(("%24" if start < self.bare_end else "\\$") * len(found))
+            self.out.append(("%24" if start < self.bare_end else self.dollar) * len(found))
         elif found == "\\" or found[1:].isalpha():
-            starts_math = self.text.startswith(("begin{", "end{"), start + 1)
-            self.out.append("&#92;" if starts_math else "\\")
+            starts_math = self.text.startswith(("begin", "end"), start + 1)
+            self.out.append(alone("\\") if starts_math else "\\")
             self.at = start + 1
-        elif found == "\\\\" and self.text.startswith(("(", "[", ")", "]", "!["), self.at):
+        elif found == "\\\\":
             # JupyterLab takes a doubled backslash before a bracket for a formula's edge.
-            self.out.append("&#92;")
+            self.out.append("%5C" if start < self.bare_end else alone("\\"))
         elif found == "\\<" and _TAG_LIKE.match(self.text, start + 1):
             self.out.append("&lt;")
         elif found in {"\\`", "\\~"} or (found == "\\!" and self.text.startswith("[", self.at)):
             self.out.append(f"&#{ord(found[1])};")
-        elif found == "\\$" and start < self.bare_end:
-            self.out.append("%24")
+        elif found == "\\$":
+            self.out.append("%24" if start < self.bare_end else self.dollar)
         else:
             self.out.append(found)
             if found == "\\]" and self.text.startswith("(", self.at):

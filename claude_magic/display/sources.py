@@ -20,7 +20,8 @@ def source_list(sources: Sequence[Source]) -> str:
 
 def _told(source: Source) -> str:
     title = _plain(source.title)
-    where = f"[{title}]({source.url})" if source.url else title
+    url = "%20".join(source.url.split())  # a line end would begin a text of its own
+    where = f"[{title}]({url})" if url else title
     place = f", {source.place}" if source.place else ""
     quote = f": “{_plain(source.quote)}”" if source.quote else ""
     return f"{where}{place}{quote}"

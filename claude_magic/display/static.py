@@ -40,13 +40,13 @@ def bundle(turn: Turn) -> Bundle:
     ]
     data = {
         "text/markdown": markdown(turn),
-        "text/plain": visible(text) or f"({final_line(turn)})",
+        "text/plain": visible(text or f"({final_line(turn)})"),
         TURN: {
             "version": 1,
             "prompt": turn.prompt,
-            "model": turn.model,
+            "model": visible(turn.model),
             "stage": turn.stage,
-            "stop_reason": answer.stop_reason,
+            "stop_reason": visible(answer.stop_reason),
             "usage": usage,
             **({"attachments": attachments} if attachments else {}),
             **({"demo": True} if turn.demo else {}),

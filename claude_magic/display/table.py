@@ -34,7 +34,7 @@ class Table:
             "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in cells
         ]
         lines.insert(1, "  ".join("─" * width for width in widths))
-        return "\n".join(([self.title] if self.title else []) + [line.rstrip() for line in lines])
+        return "\n".join(([visible(self.title)] if self.title else []) + [line.rstrip() for line in lines])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """The table as Markdown and as plain text."""

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
-__all__ = ["Formula", "Target", "formula_at", "names", "target", "visible"]
+__all__ = ["Formula", "Target", "alone", "formula_at", "is_plain_address", "names", "target", "visible"]
 
 _HIDDEN = re.compile(
     "\r\n?"
@@ -57,6 +57,15 @@ def _shown(match: re.Match[str]) -> str:
     return f"⟨U+{code:04X}⟩"
 
 
+def alone(character: str) -> str:
+    """Write a character so that it shows, but is half of nothing, neither in the source nor in the page.
+
+    Notebooks look for formulas once more in the page's text, where an escaped dollar is a dollar; there an
+    element is a border.
+    """
+    return f"<span>&#{ord(character)};</span>"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a link leads.
@@ -79,6 +88,8 @@ _HOST = re.compile(r"(?:[a-z0-9_-]+\.?)+|\[[0-9a-f:.]+\]", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _LONGEST_URL = 8_000
+_AUTHORITY = re.compile(r"\[[0-9A-Fa-f:.]+\](?::\d+)?|[^\s/?#<>|`()\[\]]{1,300}")
+_NOT_OF_ADDRESS = "!*,.:_~"
 
 
 def target(destination: str) -> Target | None:
@@ -127,6 +138,13 @@ def _host(place: str) -> str | None:
     if len(name) > 255 or not _HOST.fullmatch(name):
         return None
     return name.lower() + (f":{port}" if port else "")
+
+
+def is_plain_address(text: str, at: int) -> bool:
+    """Tell whether a bare address has a host here, behind its ``://``, that all readers see alike."""
+    written = _AUTHORITY.match(text, at)
+    place = written.group().rpartition("@")[2].rstrip(_NOT_OF_ADDRESS) if written else ""
+    return place.isascii() and _host(place) is not None
 
 
 def _quoted(part: str) -> str:
@@ -181,7 +199,13 @@ _ENVIRONMENT = re.compile(r"\\begin\{([A-Za-z]{1,20}\*?)\}")
 _LONGEST_ENVIRONMENT = 3_000
 _BLANK_LINE = re.compile(r"\n[ \t>]*(?:\n|\Z)")
 _TEX = re.compile(r"[\\^_={}+]|^\w$")
+_PRICE = re.compile(r"\d[\d.,]*[A-Za-z]{0,2}\s+[\w(]")
 _ADDRESS = re.compile(r"://|www\.|mailto:|xmpp:", re.IGNORECASE)
+_REACHING = re.compile(
+    r"\\(?:href|url|includegraphics|class|cssId|style|data|html[A-Z]\w*|mmlToken|require|csname|(?:math|text)tip)"
+    r"(?![A-Za-z])|url\s*\("
+)
+"""TeX that would make a link whose target does not show, style the page, load, or spell such a command."""
 _QUOTE_MARK = re.compile(r"\n[ \t]*(?:>[ \t]?)+")
 
 
@@ -199,7 +223,7 @@ def formula_at(text: str, at: int) -> Formula | None:
     -------
     Formula or None
         None if this is no formula: prices, shell variables, escaped brackets, and anything that has an
-        address in it or does not end within its paragraph.
+        address or a command for links and styles in it, or does not end within its paragraph.
     """
     if text.startswith("\\begin{", at):
         return _environment_at(text, at)
@@ -212,11 +236,16 @@ def formula_at(text: str, at: int) -> Formula | None:
     if (
         not tex.strip()
         or (kind == "single" and following.isalpha() and not _TEX.search(tex))
+        or (kind == "single" and _PRICE.match(tex) and not _TEX.search(tex))
         or (kind == "square" and "\n" not in tex and not _TEX.search(tex))
-        or _ADDRESS.search(tex)
+        or _reaches_out(tex)
     ):
         return None
     return Formula(_QUOTE_MARK.sub("\n", tex), kind in {"double", "square"}, match.end())
+
+
+def _reaches_out(tex: str) -> bool:
+    return bool(_ADDRESS.search(tex) or _REACHING.search(tex))
 
 
 def _environment_at(text: str, at: int) -> Formula | None:
@@ -228,4 +257,4 @@ def _environment_at(text: str, at: int) -> Formula | None:
     if end < len(closer) or _BLANK_LINE.search(text, at, end) or "`" in text[at:end] or "$" in text[at:end]:
         return None
     tex = text[at:end]
-    return None if _ADDRESS.search(tex) else Formula(_QUOTE_MARK.sub("\n", tex), True, end)
+    return None if _reaches_out(tex) else Formula(_QUOTE_MARK.sub("\n", tex), True, end)
