@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import anthropic
+import httpx2
 from anthropic import Anthropic
+from anthropic.types import ModelInfo
 
-from claude_magic.api import models
-from claude_magic.api.failures import from_sdk
-from claude_magic.errors import ConfigProblem
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-NO_CREDENTIAL = (
-    "No credential for the API: set ANTHROPIC_API_KEY before the kernel starts, "
-    "or run %claude_offline to use the local demo model. Nothing was sent."
+from claude_magic.api import address, models
+from claude_magic.api.credential import (
+    CUSTOM_HEADERS,
+    NO_CREDENTIAL,
+    Secret,
+    check_custom_headers,
+    checked,
+    custom_headers,
+    kind_and_origin,
+    masked,
 )
+from claude_magic.api.failures import from_sdk, no_api
+from claude_magic.api.stream import watch
+from claude_magic.errors import ConfigProblem, Interrupted
+
+OLDEST_SDK = (2, 11)
+TIMEOUT = httpx2.Timeout(600.0, connect=15.0)
+
+_OFFLINE = "%claude_offline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,58 +43,153 @@ class Endpoint:
     base_url: str = ""
     api_key: str = field(default="", repr=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "api_key", Secret(self.api_key))
 
-def connect(endpoint: Endpoint) -> Anthropic:
-    """Build the SDK's client for an endpoint.
+
+def _say_nothing(_: str) -> None:
+    """For callers that have nobody to tell."""
+
+
+def connect(endpoint: Endpoint, tell: Callable[[str], object] = _say_nothing) -> Anthropic:
+    """Build the SDK's client for an endpoint. Nothing is sent.
+
+    Parameters
+    ----------
+    endpoint : Endpoint
+        Where requests go, and with what key.
+    tell : callable
+        Called with each note the user should read: one line.
 
     Raises
     ------
     ConfigProblem
-        When there is no credential at all.
+        When there is no credential, or it, the address or the environment cannot be used. The line
+        repeats nothing of the key.
     """
-    client = _client(endpoint)
-    if not _credential(client):
-        client.close()
+    _check_version()
+    found = _found(endpoint)
+    given = _OFFLINE if endpoint.api_key else ""
+    kind, origin = kind_and_origin(found, given)
+    if not kind:
         raise ConfigProblem(NO_CREDENTIAL)
+    url, notes = address.corrected(found.base_url, _address_origin(found, endpoint))
+    check_custom_headers(found)
+    chosen: dict[str, Any] = {}
+    if kind in ("API key", "auth token"):
+        argument = "api_key" if kind == "API key" else "auth_token"
+        chosen[argument], note = checked(Secret(getattr(found, argument)), origin)
+        notes = (note, *notes) if note else notes
+    client = found.copy(base_url=str(url), http_client=_http(url), max_retries=0, timeout=TIMEOUT, **chosen)
+    for note in notes:
+        tell(note)
     return client
 
 
-def _client(endpoint: Endpoint) -> Anthropic:
-    http = anthropic.DefaultHttpxClient(follow_redirects=False)
-    client = Anthropic(base_url=endpoint.base_url or None, api_key=endpoint.api_key or None, http_client=http)
-    if client.base_url.host in LOOPBACK:
-        # A proxy of the environment must not see what is meant for this machine.
-        direct = anthropic.DefaultHttpxClient(follow_redirects=False, trust_env=False)
-        client = client.with_options(http_client=direct)
-    return client
+def _check_version() -> None:
+    version = tuple(int(part) for part in re.findall(r"\d+", anthropic.__version__)[:2])
+    if version < OLDEST_SDK:
+        oldest = ".".join(map(str, OLDEST_SDK))
+        raise ConfigProblem(
+            f"The package anthropic is too old ({anthropic.__version__}, {oldest} is needed): run "
+            f"%pip install -U 'anthropic>={oldest}' and restart the kernel. Nothing was sent."
+        )
 
 
-def _credential(client: Anthropic) -> str:
-    """The kind of credential in use, ``""`` for none; never the credential."""
-    if client.api_key:
-        return "API key"
-    if client.auth_token:
-        return "auth token"
-    return "profile" if client.credentials else ""
+def _found(endpoint: Endpoint) -> Anthropic:
+    """What the SDK finds in the environment, as a client that cannot send."""
+    nowhere = httpx2.Client(transport=httpx2.BaseTransport())
+    try:
+        return Anthropic(
+            base_url=endpoint.base_url or None, api_key=endpoint.api_key or None, http_client=nowhere
+        )
+    except httpx2.InvalidURL:
+        line = (
+            f"{_OFFLINE if endpoint.base_url else 'ANTHROPIC_BASE_URL'} is no address that can be used; it "
+            f"needs one, such as {address.DEFAULT}."
+        )
+    except Exception as error:  # noqa: BLE001 - profiles and tokens on disk fail in many ways
+        said = masked(str(error)) if isinstance(error, anthropic.AnthropicError) else type(error).__name__
+        line = f"The credential cannot be read: {' '.join(said.split())[:300].rstrip('.')}."
+    raise ConfigProblem(f"{line} Nothing was sent.")  # outside: the cause, and the key in it, is not chained
+
+
+def _http(url: httpx2.URL) -> httpx2.Client:
+    """The HTTP layer for requests to one host: without redirects, and with no proxy for this machine.
+
+    The proxy is chosen here: the SDK would take one of the environment for this machine too, whatever
+    ``trust_env`` says, and fails on a network in ``NO_PROXY``.
+    """
+    proxy = address.proxy_for(url)
+    # Nothing to certify on an unencrypted connection; a broken SSL_CERT_FILE must not stop the local server.
+    plain = url.scheme == "http" and (proxy is None or proxy.url.scheme == "http")
+    try:
+        if not plain:
+            _check_certificate_folder()
+        transport = httpx2.HTTPTransport(
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True,
+            proxy=proxy,
+            limits=anthropic.DEFAULT_CONNECTION_LIMITS,
+            socket_options=_keep_alive(),
+        )
+        return anthropic.DefaultHttpxClient(
+            transport=transport,
+            follow_redirects=False,
+            timeout=TIMEOUT,
+            event_hooks={"request": [watch]},
+        )
+    except OSError as error:  # ssl.SSLError is one
+        reason = "holds no certificates" if isinstance(error, ssl.SSLError) else "cannot be read"
+        line = f"The file SSL_CERT_FILE names {reason}: set it to a PEM file of certificates, or take it out"
+    raise ConfigProblem(f"{line}; then restart the kernel. Nothing was sent.")
+
+
+def _keep_alive() -> list[tuple[int, int, int]]:
+    """Options that keep a silent connection open for minutes, as the SDK sets them."""
+    wanted = (("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5), ("TCP_KEEPIDLE", 60))
+    known = [(getattr(socket, name, None), value) for name, value in wanted]  # not every system has them
+    options = [(socket.IPPROTO_TCP, name, value) for name, value in known if name is not None]
+    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *options]
+
+
+def _check_certificate_folder() -> None:
+    """See that ``SSL_CERT_DIR`` names a folder: the SSL library takes any name and then trusts nobody."""
+    paths = ssl.get_default_verify_paths()  # knows the variables; a path that does not exist is None
+    chosen_file = paths.cafile and paths.cafile != paths.openssl_cafile
+    if not (chosen_file or paths.capath) and Path(paths.openssl_capath).is_dir():
+        raise ConfigProblem(
+            "SSL_CERT_DIR names no folder: set it to a folder of certificates, or take it out; then restart "
+            "the kernel. Nothing was sent."
+        )
+
+
+def _address_origin(client: Anthropic, endpoint: Endpoint) -> str:
+    return address.origin_of(client, _OFFLINE if endpoint.base_url else "")
 
 
 def describe(connected: Anthropic | None, endpoint: Endpoint) -> list[tuple[str, str, str, str]]:
-    """Where requests go and with what kind of credential, as rows of ``%claude_config``."""
-    client = connected or _client(endpoint)
-    source = "%claude_offline" if endpoint.base_url else "environment"
+    """Where requests go and with what kind of credential, as rows of ``%claude_config``.
+
+    What cannot be used is a row too: the table is where one looks for what is wrong.
+    """
+    means = "How requests are authorised (ANTHROPIC_API_KEY and others); never shown."
     try:
-        return [
-            ("API", str(client.base_url.host), source, "The host requests go to (ANTHROPIC_BASE_URL)."),
-            (
-                "credential",
-                _credential(client) or "none",
-                source,
-                "How requests are authorised (ANTHROPIC_API_KEY and others); never shown.",
-            ),
-        ]
-    finally:
-        if connected is None:
-            client.close()
+        client = connected or _found(endpoint)
+    except ConfigProblem as problem:
+        return [("API", "cannot be used", "environment", str(problem))]
+    kind, origin = kind_and_origin(client, _OFFLINE if endpoint.api_key else "")
+    found = address.rows(client, _address_origin(client, endpoint))
+    try:
+        if kind in ("API key", "auth token"):
+            checked(Secret(client.api_key or client.auth_token), origin)
+        found.append(("credential", kind or "none", origin, means))
+    except ConfigProblem as problem:
+        found.append(("credential", "cannot be used", origin, str(problem)))
+    names = sorted(masked(name) for name in custom_headers(client))
+    if names:
+        shown = f"{len(names)}: {', '.join(names)}"
+        found.append(("headers", shown, CUSTOM_HEADERS, "Sent with each request; values are never shown."))
+    return found
 
 
 def resolve(name: str, client: Anthropic) -> models.Model:
@@ -88,16 +201,31 @@ def resolve(name: str, client: Anthropic) -> models.Model:
         When the API does not know it either.
     ApiProblem
         When the API cannot be asked.
+    Interrupted
+        When the notebook's interrupt came meanwhile.
     """
     known = models.find(name)
     if known is not None:
         return known
+    if not name.strip():
+        raise models.unknown(name)
+    problem: BaseException
     try:
         info = client.models.retrieve(name)
-    except (anthropic.NotFoundError, ValueError) as error:
-        raise models.unknown(name) from error
-    except anthropic.APIError as error:
-        raise from_sdk(error, client, "") from error
+    except anthropic.NotFoundError:
+        problem = models.unknown(name)
+    except KeyboardInterrupt:  # its traceback would go through frames that hold the key
+        problem = Interrupted("stopped by the notebook while the model was looked up. Nothing was asked")
+    except Exception as error:  # noqa: BLE001 - what is no API raises anything
+        problem = from_sdk(error, client, "")
+    else:
+        if isinstance(info, ModelInfo) and info.id:
+            return _described(info)
+        problem = no_api(client)
+    raise problem  # outside the except: what the SDK raised, with the key in its frames, is not chained
+
+
+def _described(info: ModelInfo) -> models.Model:
     listed = models.unlisted(info.id)
     return models.Model(
         info.id,
