@@ -1,31 +1,25 @@
-"""The one straight line: prompt → request → events → turn."""
+"""The one straight line: question → request → events → turn."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import threading
 import time
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from anthropic import Anthropic
 
 from claude_magic.api import models
 from claude_magic.api.events import Fold
 from claude_magic.api.files import Files
-from claude_magic.api.request import Request, assistant_message, user_message
+from claude_magic.api.patience import Patience
 from claude_magic.api.stream import Stream
-from claude_magic.content import attachment_blocks, prompt_blocks
-from claude_magic.content.crowd import CROWD, in_a_crowd
-from claude_magic.content.secrets import document_text, find_secrets
 from claude_magic.display.frontend import View
-from claude_magic.display.sources import source_list
-from claude_magic.display.status import Status
-from claude_magic.errors import ApiProblem, RequestRefused, UsageProblem
-from claude_magic.values import AS_USUAL, Answer, Attaching, Block, Numbers, Stage, Turn, Usage, cited_text
+from claude_magic.display.status import Status, Wait
+from claude_magic.errors import ApiProblem, ClaudeMagicError, RequestRefused
+from claude_magic.question import Prepared
+from claude_magic.stop import Stop, Stopped
+from claude_magic.values import Answer, Stage, Turn, Usage
 
 _STAGES: Mapping[str, Stage] = {
     "refusal": "refused",
@@ -33,46 +27,10 @@ _STAGES: Mapping[str, Stage] = {
     "model_context_window_exceeded": "max_tokens",
 }
 
-
 JOURNAL_EVERY = 0.4
 """Seconds of a reply that a dying kernel may lose."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a cell asks.
-
-    Parameters
-    ----------
-    prompt : str
-        The body as typed, templates included.
-    model : models.Model
-        Who is asked.
-    namespace : mapping
-        Where expressions are evaluated.
-    attach : tuple of str
-        What stands behind each ``-a``.
-    how : Attaching
-        How values become content blocks.
-    urls : bool
-        Whether the API may fetch web addresses.
-    upload_above : int
-        Bytes above which an attachment goes through the Files API; 0 for never.
-    host : str
-        Who answers: what one host has answered is never taken for what another would.
-    """
-
-    prompt: str
-    model: models.Model
-    namespace: Mapping[str, Any] = field(repr=False)
-    system: str = ""
-    max_tokens: int = 16_000
-    stop_sequences: tuple[str, ...] = ()
-    attach: tuple[str, ...] = ()
-    how: Attaching = AS_USUAL
-    urls: bool = False
-    upload_above: int = 0
-    host: str = ""
+UNEASY = 15.0
+"""Seconds of silence from which the status line tells when it will be given up."""
 
 
 class Journal(Protocol):
@@ -95,139 +53,6 @@ class NotKept:
         """Keep nothing."""
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A question made ready: nothing of the user's is evaluated or encoded after this.
-
-    Parameters
-    ----------
-    history : tuple of Turn
-        What stands above it.
-    cell_id : str
-        The notebook cell that asks; ``""`` where the front end tells none.
-    conversation : str
-        The id of the conversation it belongs to; ``""`` for none.
-    """
-
-    question: Question
-    blocks: tuple[Block, ...]
-    history: tuple[Turn, ...] = ()
-    cell_id: str = ""
-    conversation: str = ""
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    began: float = field(default_factory=time.time)
-
-    def turn(self, answer: Answer, stage: Stage) -> Turn:
-        """The turn this question becomes with an answer."""
-        question = self.question
-        numbers = self.numbers()
-        text = cited_text(answer.parts, numbers)
-        cited = source_list(numbers.sources)
-        return Turn(
-            prompt=question.prompt,
-            blocks=self.blocks,
-            reply=assistant_message(answer),
-            shown=f"{text}\n\n{cited}" if cited else text,
-            answer=answer,
-            stage=stage,
-            model=answer.model or question.model.id,
-            cost=models.cost(question.model, answer.usage),
-            id=self.id,
-            conversation=self.conversation,
-            cell_id=self.cell_id,
-            began=self.began,
-        )
-
-    @functools.cached_property
-    def key(self) -> str:
-        """What is asked, whole, as a hash: equal questions have equal keys."""
-        question = self.question
-        asked = (
-            question.host,
-            question.model.id,
-            question.system,
-            question.max_tokens,
-            question.stop_sequences,
-        )
-        whole = hashlib.sha256(repr(asked).encode("utf-8", "surrogatepass"))
-        for turn in self.history:
-            whole.update(_digest(turn.reply))
-            whole.update(b"".join(_digest(block.json) for block in turn.blocks))
-        whole.update(b"".join(_digest(block.json) for block in self.blocks))
-        return whole.hexdigest()
-
-    def numbers(self) -> Numbers:
-        """What numbers the sources of the answer, which may be documents of earlier turns too."""
-        earlier = (block for turn in self.history for block in turn.blocks)
-        return Numbers((*earlier, *self.blocks))
-
-    def estimated_tokens(self) -> int:
-        """The input tokens, estimated here: pictures by their pixels, text by its length."""
-        per_token = self.question.model.characters_per_token
-        blocks = [block for turn in self.history for block in turn.blocks] + list(self.blocks)
-        characters = len(self.question.system) + sum(len(turn.answer.text) for turn in self.history)
-        characters += sum(len(block.text) for block in blocks if block.kind == "text")
-        attached = sum(block.tokens for block in blocks if block.kind != "text")
-        return attached + round(characters / per_token)
-
-    def secrets(self) -> list[str]:
-        """What in this question looks like a secret: kind and place, never the value."""
-        files = [f"environment file {one.name}" for one in self.blocks if one.name.endswith(".env")]
-        texts = [("the system prompt", self.question.system)]
-        texts += [(one.name or "the prompt", document_text(one)) for one in self.blocks]
-        return files + [
-            f"{secret.kind} in {place}, line {secret.line}"
-            for place, text in texts
-            for secret in find_secrets(text)
-        ]
-
-    def request(self, files: Files | None) -> Request:
-        """The request, large attachments by reference to where ``files`` has uploaded them, if anywhere."""
-        question = self.question
-        above = question.upload_above
-        earlier = [turn.blocks for turn in self.history]
-        # More than so many pictures in one request: a stricter limit holds for all of them.
-        pictures = [block for blocks in (*earlier, self.blocks) for block in blocks if block.kind == "image"]
-        most = question.model.max_pages
-        if len(pictures) > most:
-            raise UsageProblem(
-                f"{len(pictures):,} pictures in this conversation; {question.model.id} takes {most}. "
-                "Begin a new one with --new. Nothing was sent."
-            )
-        crowded = len(pictures) > CROWD
-
-        def message(blocks: tuple[Block, ...]) -> Iterator[bytes]:
-            placed = in_a_crowd(blocks) if crowded else blocks
-            return user_message(files.placed(placed, above) if files is not None else placed)
-
-        pieces: list[bytes] = []
-        for turn in self.history:
-            pieces += (*message(turn.blocks), b",", turn.reply, b",")
-        pieces += message(self.blocks)
-        return Request(
-            question.model.id,
-            min(question.max_tokens, question.model.max_output),
-            tuple(pieces),
-            question.system,
-            question.stop_sequences,
-        )
-
-
-def prepare(question: Question) -> Prepared:
-    """Evaluate and encode what a cell asks; it has no history yet.
-
-    Raises
-    ------
-    UsageProblem
-        When the prompt is empty or something in it cannot be sent. Nothing was sent.
-    """
-    attached = attachment_blocks(question.attach, question.namespace, question.how, urls=question.urls)
-    written = prompt_blocks(question.prompt, question.namespace, question.how)
-    if not written:
-        raise UsageProblem("The prompt is empty. Nothing was sent.")
-    return Prepared(question, (*attached, *written))
-
-
 @dataclass(frozen=True, slots=True)
 class Means:
     """What asking needs of the world.
@@ -242,15 +67,18 @@ class Means:
         Where the reply is shown.
     journal : Journal
         Keeps the turn while it is under way.
-    stop : threading.Event
-        Set it from anywhere to end the reply; what has come is kept.
+    stop : Stop
+        Asked from anywhere, it ends the reply; what has come is kept.
+    patience : Patience
+        How long to wait, and how often to try.
     """
 
     client: Anthropic
     files: Files
     view: View
     journal: Journal
-    stop: threading.Event
+    stop: Stop
+    patience: Patience
 
 
 def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
@@ -261,25 +89,21 @@ def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
     turn : Turn
         What was asked and received, whatever happened.
     problem : BaseException or None
-        What ended it early: an ApiProblem, or the KeyboardInterrupt of the notebook's interrupt. The
-        caller keeps the turn first and raises then.
+        What ended it early. The caller keeps the turn first and raises then.
     """
     began = time.monotonic()
     model = prepared.question.model
     pending = prepared.turn(Answer(), "pending")
     means.view.begin(_status(model, Fold(), began), prepared.blocks)
     means.journal.begin(pending, prepared.key)
-    followed = _follow(prepared, means, pending, began)
-    if isinstance(followed.problem, RequestRefused) and means.files.forget(str(followed.problem)):
-        # An uploaded file has expired: it is uploaded again, and the question asked again, without fuss.
-        followed = _follow(prepared, means, pending, began)
+    followed = _persist(prepared, means, pending, began)
     answer = followed.fold.answer()
     usage = _estimated(model, answer.usage, followed.fold.characters)
     turn = replace(
         prepared.turn(replace(answer, usage=usage), _stage(answer, followed.problem)),
         seconds=time.monotonic() - began,
-        request_id=followed.stream.request_id,
-        demo=followed.stream.demo,
+        request_id=followed.request_id,
+        demo=followed.demo,
     )
     # What the last batch, the interrupt or the list of sources has left undrawn.
     if rest := turn.shown[followed.drawn :]:
@@ -304,44 +128,86 @@ def show_again(prepared: Prepared, answered: Turn, view: View) -> Turn:
 
 @dataclass(frozen=True, slots=True)
 class _Followed:
-    """A request that has ended: what it brought, how many characters were drawn, what ended it early."""
+    """One try that has ended: what it brought, how many characters were drawn, what ended it early."""
 
-    stream: Stream
     fold: Fold
-    drawn: int
-    problem: BaseException | None
+    drawn: int = 0
+    problem: BaseException | None = None
+    begun: bool = False
+    request_id: str = ""
+    demo: bool = False
+
+
+def _persist(prepared: Prepared, means: Means, pending: Turn, began: float) -> _Followed:
+    """Try until a reply has begun, the API says no, patience ends, or the user stops it."""
+    tries = 1
+    uploaded_again = False
+    while True:
+        followed = _follow(prepared, means, pending, began)
+        problem = followed.problem
+        if not isinstance(problem, ApiProblem) or followed.begun:
+            return followed
+        if isinstance(problem, RequestRefused) and not uploaded_again and means.files.forget(str(problem)):
+            # An uploaded file has expired: it is uploaded again, and the question asked again, without fuss.
+            uploaded_again = True
+            continue
+        pause = means.patience.wait(problem, tries)
+        if pause is None:
+            return replace(followed, problem=means.patience.given_up(problem, tries))
+        tries += 1
+        then = f"try {tries} of {means.patience.retries + 1}"
+        end = time.monotonic() + pause
+        while not means.stop.asked and (left := end - time.monotonic()) > 0:
+            status = _status(prepared.question.model, followed.fold, began)
+            means.view.draw("", replace(status, wait=Wait(problem.brief, then, left)))
+            means.stop.sleep(min(left, 0.5))
+        if means.stop.asked:
+            return replace(followed, problem=None)
 
 
 def _follow(prepared: Prepared, means: Means, pending: Turn, began: float) -> _Followed:
-    """Make one request; draw and journal its reply while it comes."""
+    """Make one try; draw and journal its reply while it comes."""
     model = prepared.question.model
     fold = Fold(prepared.numbers())
+
+    def waiting() -> None:
+        means.view.draw("", _status(model, fold, began))
+
+    try:
+        body = means.stop.during(lambda: prepared.request(means.files).body(), waiting)
+    except Stopped:
+        return _Followed(fold)
+    except (ClaudeMagicError, KeyboardInterrupt) as problem:
+        return _Followed(fold, problem=problem)
     drawn = journaled = 0
     due = time.monotonic() + JOURNAL_EVERY
-    stream = Stream(means.client, prepared.request(means.files).body(), means.stop)
+    stream = Stream(means.client, body, means.stop, means.patience)
+    ended: BaseException | None = None
     try:
         with stream:
             for events in stream.batches():
                 for event in events:
                     fold.take(event)
                 news = fold.news()
-                means.view.draw(news, _status(model, fold, began))
+                means.view.draw(news, replace(_status(model, fold, began), wait=_uneasy(stream)))
                 drawn += len(news)
-                if time.monotonic() >= due:
-                    lines = stream.received(journaled)
+                if time.monotonic() >= due and (lines := stream.received(journaled)):
                     means.journal.journal(pending, lines)
                     journaled += len(lines)
                     due = time.monotonic() + JOURNAL_EVERY
     except (ApiProblem, KeyboardInterrupt) as problem:
-        return _Followed(stream, stream.refold(prepared.numbers()), drawn, problem)
-    whole = stream.refold(prepared.numbers()) if means.stop.is_set() else fold
-    return _Followed(stream, whole, drawn, None)
+        ended = problem
+    if ended is not None or means.stop.asked:
+        fold = stream.refold(prepared.numbers())
+    return _Followed(fold, drawn, ended, stream.begun, stream.request_id, stream.demo)
 
 
-@functools.lru_cache(maxsize=4096)
-def _digest(data: bytes) -> bytes:
-    """The hash of a ready block or message; a picture is hashed once, not at each turn."""
-    return hashlib.sha256(data).digest()
+def _uneasy(stream: Stream) -> Wait | None:
+    """What to say of a silence that lasts, with the seconds after which it is given up."""
+    if stream.silence < min(UNEASY, stream.deadline / 2):
+        return None
+    what = "nothing more is coming" if stream.begun else "no answer yet"
+    return Wait(what, "gives up", max(0.0, stream.deadline - stream.silence))
 
 
 def _stage(answer: Answer, problem: BaseException | None) -> Stage:

@@ -9,7 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from claude_magic import flags
-from claude_magic.errors import UsageProblem
+from claude_magic.errors import UsageProblem, at_the_door
 
 if TYPE_CHECKING:
     from claude_magic.desk import Desk
@@ -28,6 +28,7 @@ class ChatMagics(Magics):
 
     @line_magic
     @flags.documented(flags.CHAT)
+    @at_the_door
     def claude_chat(self, line: str) -> Table:
         """List this notebook's conversations, or switch to another.
 
@@ -62,6 +63,7 @@ class ChatMagics(Magics):
 
     @line_magic
     @flags.documented(flags.HISTORY)
+    @at_the_door
     def claude_history(self, line: str) -> Table | None:
         """Show the turns of the conversation, numbered, with tokens, cost and marks.
 
@@ -89,6 +91,7 @@ class ChatMagics(Magics):
         return desk.history_table(every=parsed.has("all"))
 
     @line_magic
+    @at_the_door
     def claude_undo(self, line: str) -> None:
         """Take the last exchange back, or the last N: ``%claude_undo 2``.
 
@@ -100,6 +103,7 @@ class ChatMagics(Magics):
 
     @line_magic
     @flags.documented(flags.EXPORT)
+    @at_the_door
     def claude_export(self, line: str) -> None:
         """Write the conversation to a file: Markdown, a notebook, or JSON.
 
@@ -121,6 +125,7 @@ class ChatMagics(Magics):
 
     @line_magic
     @flags.documented(flags.RESTORE)
+    @at_the_door
     def claude_restore(self, line: str) -> Table | None:
         """Take in the conversation that a notebook's saved outputs hold, or an exported JSON file.
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from claude_magic.api.events import Fold
-from claude_magic.api.request import assistant_message
+from claude_magic.api.repair import assistant_message
 from claude_magic.api.stream import decoded
-from claude_magic.conversation.history import Conversation, OnRerun, nth_of_cell
+from claude_magic.conversation.history import PARTIAL, Conversation, OnRerun, nth_of_cell
 from claude_magic.conversation.notebook import Notebook, conversation_ids, is_kin, settle
 from claude_magic.conversation.reading import Summary
 from claude_magic.conversation.store import Store
@@ -133,6 +133,27 @@ class Chats:
         # Another kernel of this notebook may have spoken since.
         self._current = self.store.refreshed(self._current)
         return cell, self._current.above(cell, rerun)
+
+    def to_continue(self, cell: str, rerun: OnRerun) -> tuple[Conversation, OnRerun]:
+        """What a question goes on from that asks for the rest of a partial answer, and how it is kept.
+
+        The partial answer may be that of the same cell: then both stay.
+
+        Raises
+        ------
+        UsageProblem
+            When the answer above is whole, or there is none. Nothing was sent.
+        """
+        own = [turn for turn in self._current.turns if turn.cell_id == cell] if cell else []
+        again = bool(own) and own[-1].stage in PARTIAL
+        history = self._current if again else self._current.above(cell, rerun)
+        answered = history.answered()
+        if not answered or answered[-1].stage not in PARTIAL:
+            raise UsageProblem(
+                "--continue: the last answer here was not cut, so there is nothing to go on from. "
+                "Nothing was sent."
+            )
+        return history, "append" if again else rerun
 
     def without_cells(self, cell_ids: Sequence[str]) -> None:
         """Let the turns of deleted cells leave; they stay in the store."""

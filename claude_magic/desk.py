@@ -9,7 +9,7 @@ from pathlib import Path
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from claude_magic.api.request import assistant_message
+from claude_magic.api.repair import assistant_message
 from claude_magic.chats import Chats
 from claude_magic.content.texts import encoded
 from claude_magic.conversation.export import export

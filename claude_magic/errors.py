@@ -23,14 +23,26 @@ it asks an exception for ``_render_traceback_`` before it prints a traceback.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import functools
+import re
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class ClaudeMagicError(Exception):
     """Base of all errors of claude_magic; its message is one short line for the user."""
 
     def _render_traceback_(self) -> list[str]:
-        return [f"\x1b[31m{type(self).__name__}\x1b[39m: {self}"]
+        return [_in_red(self, type(self).__name__)]
+
+
+def _in_red(error: BaseException, name: str) -> str:
+    """The one line of an error, for IPython; what does not show becomes visible in it."""
+    line = "".join(letter if letter.isprintable() else "\ufffd" for letter in str(error))
+    return f"\x1b[31m{name}\x1b[39m: {line}"
 
 
 class UsageProblem(ClaudeMagicError):
@@ -50,11 +62,35 @@ class ApiProblem(ClaudeMagicError):
         One line: what happened, what is kept, what to do.
     request_id : str
         The API's id of the request, ``""`` where there is none.
+    brief : str
+        What happened in a few words, for the line shown while waiting to try again.
+    pause : float or None
+        Seconds to wait before a first further try; None where the same request would fail again.
+    retry_after : float or None
+        Seconds the API asked to wait.
     """
 
-    def __init__(self, message: str, request_id: str = "") -> None:
-        super().__init__(f"{message} (request {request_id})" if request_id else message)
+    def __init__(
+        self,
+        message: str,
+        request_id: str = "",
+        *,
+        brief: str = "",
+        pause: float | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
         self.request_id = request_id
+        self.brief = brief
+        self.pause = pause
+        self.retry_after = retry_after
+        self.tries = 1
+        """How often the request was sent."""
+
+    def __str__(self) -> str:
+        tried = f" {self.tries} tries were made." if self.tries > 1 else ""
+        named = f" (request {self.request_id})" if self.request_id else ""
+        return f"{self.args[0]}{tried}{named}"
 
 
 class RequestRefused(ApiProblem):
@@ -77,7 +113,7 @@ class Interrupted(KeyboardInterrupt):
     """The notebook's interrupt, told in one line; queued cells do not go on."""
 
     def _render_traceback_(self) -> list[str]:
-        return [f"\x1b[31mInterrupted\x1b[39m: {self}"]
+        return [_in_red(self, "Interrupted")]
 
 
 class ToolProblem(ClaudeMagicError):
@@ -86,6 +122,55 @@ class ToolProblem(ClaudeMagicError):
 
 class StoreProblem(ClaudeMagicError):
     """The conversation could not be read or written."""
+
+
+def at_the_door(magic: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Decorate a magic: of its errors the one line leaves it, without the frames and causes behind it.
+
+    They would show foreign tracebacks on demand, and keep what those frames hold alive.
+    """
+
+    @functools.wraps(magic)
+    def called(*given: _P.args, **named: _P.kwargs) -> _R:
+        problem: BaseException
+        try:
+            return magic(*given, **named)
+        except (ClaudeMagicError, Interrupted) as error:
+            problem = error
+        except KeyboardInterrupt:
+            problem = Interrupted("stopped by the notebook")
+        problem.__cause__ = problem.__context__ = None
+        raise problem.with_traceback(None)  # outside the except, or Python chains it again
+
+    return called
+
+
+# What a module is imported as → the package that brings it, where the names differ.
+_BROUGHT_BY = {
+    "PIL": "pillow",
+    "markdown_it": "markdown-it-py",
+    "httpx2": "anthropic",
+    "httpcore2": "anthropic",
+    "jiter": "anthropic",
+}
+
+
+def missing(error: ImportError) -> ConfigProblem:
+    """The line for a package of ours that cannot be imported; any other error is raised again."""
+    from importlib import metadata  # noqa: PLC0415 - loading the extension must cost nothing
+
+    module = (error.name or "").partition(".")[0]
+    package = _BROUGHT_BY.get(module, module.replace("_", "-").lower())
+    for requirement in metadata.requires("claude_magic") or ():
+        wanted = requirement.partition(";")[0].strip()
+        name = re.match(r"[\w.-]+", wanted)
+        if name and name[0].lower() == package:
+            gone = isinstance(error, ModuleNotFoundError) and error.name == module
+            return ConfigProblem(
+                f"The package {package} {'is missing' if gone else 'is too old or broken'}: run "
+                f"%pip install -U '{wanted}' and restart the kernel. Nothing was sent."
+            )
+    raise error
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -58,6 +58,7 @@ ASK = (
     Flag(("--stop",), "TEXT", "Stop where the answer would say TEXT; may be repeated.", many=True),
     Flag(("-c", "--chat"), "NAME", "Speak in the conversation of this name; it is begun if need be."),
     Flag(("--new",), "", "Begin a new conversation with this question."),
+    Flag(("--continue",), "", "Go on where the last answer was cut or stopped; the prompt may be empty."),
     Flag(("--no-history",), "", "Ask outside the conversation: nothing before is sent, nothing is kept."),
     Flag(("--into",), "NAME", "Put the answer's text into this kernel variable."),
     Flag(("--quiet",), "", "Show nothing; the answer is in _claude and --into."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import threading
@@ -12,7 +13,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 from claude_magic import flags, offline
 from claude_magic.chat_magics import ChatMagics
-from claude_magic.errors import ConfigProblem, UsageProblem
+from claude_magic.errors import ConfigProblem, UsageProblem, at_the_door, missing
 from claude_magic.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # IPython takes `%claude why?` for a request for help on `why`; see keep_questions.
 _QUESTION = re.compile(r"(\s*(?:[^%\n]*=\s*)?)%claude[ \t]+(.*\?)\s*")
+
+_ALONE = re.compile(r"%%claude(_count)?([ \t].*[^?\s])?\s*")
 
 
 @magics_class
@@ -41,6 +44,7 @@ class ClaudeMagics(Settings, Magics):
     @no_var_expand
     @line_cell_magic
     @flags.documented(flags.ASK)
+    @at_the_door
     def claude(self, line: str, cell: str | None = None) -> Reply | Table | None:
         r"""Ask Claude; the answer streams in below the cell.
 
@@ -82,6 +86,7 @@ class ClaudeMagics(Settings, Magics):
     @no_var_expand
     @line_cell_magic
     @flags.documented(flags.ASK)
+    @at_the_door
     def claude_count(self, line: str, cell: str | None = None) -> Reply | Table | None:
         """Count a prompt with its attachments and the conversation above it, without asking.
 
@@ -99,6 +104,7 @@ class ClaudeMagics(Settings, Magics):
         return self._claude("claude_count", f"--count {line}", cell)
 
     @line_magic
+    @at_the_door
     def claude_config(self, line: str) -> Table | None:
         """Show every setting, its value and where it came from; or change some.
 
@@ -119,6 +125,7 @@ class ClaudeMagics(Settings, Magics):
 
     @line_magic
     @flags.documented(flags.OFFLINE)
+    @at_the_door
     def claude_offline(self, line: str) -> None:
         """Start the local Messages API and point this notebook at it; no key is needed.
 
@@ -183,10 +190,7 @@ class ClaudeMagics(Settings, Magics):
 
     def _open(self) -> Session:
         if self._session is None:
-            # The one deferred import: everything behind it, the SDK first, costs about a second.
-            from claude_magic.session import Session  # noqa: PLC0415
-
-            self._session = Session(self.shell)
+            self._session = _session_class()(self.shell)
         return self._session
 
     def _go_online(self) -> None:
@@ -207,14 +211,30 @@ class ClaudeMagics(Settings, Magics):
             events.unregister("post_run_cell", self._warm_up)
 
 
+def _session_class(*, again: bool = True) -> type[Session]:
+    """The one deferred import: everything behind it, the SDK first, costs about a second."""
+    try:
+        from claude_magic.session import Session  # noqa: PLC0415
+    except ImportError as error:
+        if again:  # the import in the background may have failed while this one waited for it
+            return _session_class(again=False)
+        raise missing(error) from None
+    return Session
+
+
 def _import_the_rest() -> None:
-    import claude_magic.session  # noqa: F401, PLC0415
+    with contextlib.suppress(ImportError):  # told when it is needed
+        import claude_magic.session  # noqa: F401, PLC0415
 
 
 def keep_questions(lines: list[str]) -> list[str]:
-    """Keep ``%claude why?`` a question: IPython would take it for a request for help on ``why``."""
+    """Keep ``%claude why?`` a question: IPython would take it for a request for help on ``why``.
+
+    And let ``%%claude --continue`` stand alone: IPython refuses a cell magic without a body.
+    """
     if lines and lines[0].startswith("%%"):
-        return lines
+        alone = _ALONE.fullmatch(lines[0]) and not any(line.strip() for line in lines[1:])
+        return [lines[0].rstrip("\n") + "\n", "\n", "\n"] if alone else lines
     kept = []
     for line in lines:
         match = _QUESTION.fullmatch(line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keyword
 import sys
-import threading
+import time
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +19,13 @@ from IPython.core.interactiveshell import InteractiveShell
 from jupyter_core.paths import jupyter_data_dir
 
 from claude_magic.api import models
+from claude_magic.api.address import foreign_host
 from claude_magic.api.client import Endpoint, connect, describe, resolve
 from claude_magic.api.count import count_tokens
 from claude_magic.api.files import Files
 from claude_magic.api.models import find, unlisted
-from claude_magic.ask import Means, NotKept, Prepared, Question, ask, prepare, show_again
+from claude_magic.api.patience import Patience, persist
+from claude_magic.ask import Means, NotKept, ask, show_again
 from claude_magic.chats import Chats
 from claude_magic.conversation import OnRerun
 from claude_magic.conversation.notebook import identify
@@ -33,10 +35,12 @@ from claude_magic.display.frontend import Views, can_answer, front_end, running_
 from claude_magic.display.preview import preview
 from claude_magic.display.status import money
 from claude_magic.display.table import Table
-from claude_magic.errors import Interrupted, UsageProblem, did_you_mean
+from claude_magic.errors import ConfigProblem, Interrupted, UsageProblem, did_you_mean
 from claude_magic.flags import Line, Quoted, choice, whole_number
+from claude_magic.question import GO_ON, Prepared, Question, prepare
 from claude_magic.reply import Reply
 from claude_magic.settings import Settings
+from claude_magic.stop import Stop
 from claude_magic.values import Attaching, DataView, Detail, Usage
 
 
@@ -51,6 +55,8 @@ class Session:
         self._files: Files | None = None
         self._kept: Chats | None = None
         self._id = uuid.uuid4().hex
+        self._told: set[str] = set()
+        self._allowed: set[str] = set()
 
     def ask(self, line: Line, prompt: str, settings: Settings) -> Reply:
         """Ask what a cell asks, keep the turn, then raise what ended it early.
@@ -66,31 +72,31 @@ class Session:
         if into and (not into.isidentifier() or keyword.iskeyword(into)):
             raise UsageProblem(f"--into {into}: not a variable's name. Nothing was sent.")
         alone = line.has("no_history")
-        prepared = self._prepare(line, prompt, settings)
+        prepared, rerun = self._prepare(line, prompt, settings), _rerun(settings)
         if not settings.allow_secrets:
             self._ask_about_secrets(prepared)
         if not alone:
-            prepared = self._placed(prepared, line, settings)
+            prepared, rerun = self._placed(prepared, line, settings)
         quiet = line.has("quiet") or settings.quiet
-        stop = threading.Event()
-        view = self._views.make("none" if quiet else settings.view, stop)
-        client = self._client()
         key = prepared.key
         reused = self._chats(settings).reused(key) if line.has("reuse") or settings.reuse else None
-        if reused is not None:
-            turn, problem = show_again(prepared, reused, view), None
-        else:
-            journal = NotKept() if alone else self._chats(settings)
-            means = Means(client, self._uploads(client), view, journal, stop)
-            turn, problem = ask(prepared, means)
-        if not alone:
-            self._chats(settings).keep(turn, _rerun(settings), key)
-            self._say_notes(settings)
-        reply = Reply(turn, shown_in=0 if quiet else self._shell.execution_count)
-        self._shell.user_ns["_claude"] = reply
-        if into and turn.stage != "failed":
-            self._shell.user_ns[into] = reply.text
-        if isinstance(problem, KeyboardInterrupt):
+        client = self._client(settings)
+        with Stop() as stop:
+            view = self._views.make("none" if quiet else settings.view, stop)
+            if reused is not None:
+                turn, problem = show_again(prepared, reused, view), None
+            else:
+                journal = NotKept() if alone else self._chats(settings)
+                means = Means(client, self._uploads(client), view, journal, stop, _patience(settings))
+                turn, problem = ask(prepared, means)
+            if not alone:
+                self._chats(settings).keep(turn, rerun, key)
+                self._say_notes(settings)
+            reply = Reply(turn, shown_in=0 if quiet else self._shell.execution_count)
+            self._shell.user_ns["_claude"] = reply
+            if into and turn.stage != "failed":
+                self._shell.user_ns[into] = reply.text
+        if stop.interrupted or isinstance(problem, KeyboardInterrupt):
             raise Interrupted("stopped by the notebook; what had come is kept in _claude") from None
         if problem is not None:
             raise problem from None
@@ -110,7 +116,9 @@ class Session:
         request = prepared.request(None)  # what is only looked at is not uploaded
         model = prepared.question.model
         if line.has("count"):
-            tokens, about, done = count_tokens(request, self._client()), "", "counted by the API, not asked"
+            client = self._client(settings)
+            tokens = persist(lambda: count_tokens(request, client), _patience(settings), time.sleep)
+            about, done = "", "counted by the API, not asked"
         else:
             tokens, about, done = prepared.estimated_tokens(), "≈", "nothing was sent"
         cost = models.cost(model, Usage(input_tokens=tokens))
@@ -127,10 +135,14 @@ class Session:
 
     def _prepare(self, line: Line, prompt: str, settings: Settings) -> Prepared:
         """Evaluate and encode what a cell asks; raises before anything is sent."""
+        if line.has("continue"):
+            if line.has("new") or line.has("no_history"):
+                raise UsageProblem("--continue goes on in the conversation: not with --new or --no-history.")
+            prompt = f"{GO_ON}\n\n{prompt}" if prompt.strip() else GO_ON
         tokens = line.one("max_tokens")
         system = self._system(line.one("system")) if line.has("system") else _file_or_text(settings.system)
         name = line.one("model") or settings.model
-        model = find(name) or (unlisted(name) if line.has("dry_run") else resolve(name, self._client()))
+        model = find(name) or (unlisted(name) if line.has("dry_run") else self._looked_up(name, settings))
         detail = choice(line.one("detail", settings.detail), "--detail", get_args(Detail))
         data = choice(line.one("data"), "--data", get_args(DataView)) if line.has("data") else ""
         how = Attaching(
@@ -152,13 +164,18 @@ class Session:
             how=how,
             urls=line.has("urls") or settings.urls,
             upload_above=settings.upload_above,
-            host="" if line.has("dry_run") else self._client().base_url.host,
+            host="" if line.has("dry_run") else self._client(settings).base_url.host,
         )
         return prepare(question)
 
-    def _placed(self, prepared: Prepared, line: Line, settings: Settings) -> Prepared:
-        """Put a question into the conversation that its cell speaks in."""
-        chats = self._entered(settings)
+    def _looked_up(self, name: str, settings: Settings) -> models.Model:
+        """A model that the catalogue lacks, as the API knows it."""
+        client = self._client(settings)
+        return persist(lambda: resolve(name, client), _patience(settings), time.sleep)
+
+    def _placed(self, prepared: Prepared, line: Line, settings: Settings) -> tuple[Prepared, OnRerun]:
+        """Put a question into the conversation that its cell speaks in; also, how its turn is to be kept."""
+        chats, rerun = self._entered(settings), _rerun(settings)
         cell, deleted = running_cell(self._shell)
         chats.without_cells(deleted)
         cell, history = chats.for_cell(
@@ -166,9 +183,12 @@ class Session:
             self._shell.execution_count,
             name=line.one("chat"),
             new=line.has("new"),
-            rerun=_rerun(settings),
+            rerun=rerun,
         )
-        return replace(prepared, history=history.answered(), cell_id=cell, conversation=chats.current.id)
+        if line.has("continue"):
+            history, rerun = chats.to_continue(cell, rerun)
+        placed = replace(prepared, history=history.answered(), cell_id=cell, conversation=chats.current.id)
+        return placed, rerun
 
     def _entered(self, settings: Settings) -> Chats:
         """The conversations of the notebook that the running cell stands in."""
@@ -201,8 +221,7 @@ class Session:
         advice = "Take it out, or allow it by %claude_config allow_secrets=True. Nothing was sent."
         if not can_answer(self._shell):
             raise UsageProblem(f"This looks like a secret: {what}. {advice}")
-        answer = input(f"This looks like a secret: {what}. Send it all the same? [y/N] ")
-        if answer.strip().lower() not in ("y", "yes"):
+        if not _yes(f"This looks like a secret: {what}. Send it all the same? [y/N] "):
             raise UsageProblem(f"Not sent, because it looks like a secret: {what}. {advice}")
 
     def _uploads(self, client: Anthropic) -> Files:
@@ -239,10 +258,38 @@ class Session:
             self._files = None
         self._endpoint = endpoint
 
-    def _client(self) -> Anthropic:
+    def _client(self, settings: Settings) -> Anthropic:
+        """The client; made once, after a yes where requests would go to a host that is not Anthropic's.
+
+        Raises
+        ------
+        ConfigProblem
+            When there is no credential, something of the environment cannot work, or there was no yes.
+        """
         if self._connected is None:
-            self._connected = connect(self._endpoint)
+            client = connect(self._endpoint, self._tell_once)
+            try:
+                self._ask_about_host(foreign_host(client), settings)
+            except BaseException:
+                client.close()
+                raise
+            self._connected = client
         return self._connected
+
+    def _tell_once(self, note: str) -> None:
+        if note not in self._told:
+            self._told.add(note)
+            sys.stderr.write(f"{note}\n")
+
+    def _ask_about_host(self, host: str, settings: Settings) -> None:
+        if not host or host in self._allowed or host in settings.hosts.split():
+            return
+        advice = f"%claude_config hosts={host}, or CLAUDE_MAGIC_HOSTS, allows it. Nothing was sent."
+        if not can_answer(self._shell):
+            raise ConfigProblem(f"Requests and the key would go to {host}, not to Anthropic. {advice}")
+        if not _yes(f"Requests and the key go to {host}, not to Anthropic. Is that right? [y/N] "):
+            raise ConfigProblem(f"Not sent to {host}. {advice}")
+        self._allowed.add(host)
 
     def _system(self, value: str) -> str:
         """The system prompt a flag means: text, ``@file`` or a kernel variable of type str."""
@@ -258,6 +305,18 @@ class Session:
             kind = type(names[value]).__name__
             raise UsageProblem(f"-s {value}: a system prompt is a str, not {kind}. Nothing was sent.")
         return str(names[value])
+
+
+def _yes(question: str) -> bool:
+    """Ask the person at the notebook; anything but a yes is a no."""
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(settings.first_event, settings.silence, settings.retries, settings.longest_wait)
 
 
 def _rerun(settings: Settings) -> OnRerun:

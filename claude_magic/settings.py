@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from traitlets import Bool, Enum, Integer, TraitError, Unicode
+from traitlets import Bool, Enum, Float, Integer, TraitError, Unicode
 from traitlets.config import Config, Configurable
 
 from claude_magic.errors import UsageProblem, did_you_mean
@@ -55,6 +55,9 @@ class Settings(Configurable):
     allow_secrets = Bool(
         False, help="If True, what looks like a key or password is sent without asking."
     ).tag(config=True)
+    hosts = Unicode(
+        "", help="Hosts other than Anthropic's that are asked without a question, with spaces between."
+    ).tag(config=True)
     on_rerun = Enum(
         ("replace", "append", "truncate"),
         default_value="replace",
@@ -70,6 +73,16 @@ class Settings(Configurable):
         "'memory' for none on disk.",
     ).tag(config=True)
     quiet = Bool(False, help="If True, cells show nothing; the answer is in _claude.").tag(config=True)
+    retries = Integer(
+        4, min=0, help="Further tries when the API is busy or cannot be reached, before anything has come."
+    ).tag(config=True)
+    longest_wait = Float(
+        120.0, min=0.0, help="Most seconds of one wait between tries, also where the API asks for more."
+    ).tag(config=True)
+    first_event = Float(120.0, min=0.1, help="Seconds to wait for the beginning of a reply.").tag(config=True)
+    silence = Float(
+        90.0, min=0.1, help="Seconds of silence in the middle of a reply after which it counts as cut."
+    ).tag(config=True)
     view = Enum(
         ("auto", "widget", "static", "text"),
         default_value="auto",

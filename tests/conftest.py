@@ -9,7 +9,15 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from claude_magic import offline
+from tests.canary import files_with_keys
 from tests.kernels import Kernel, running_kernel
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_key_in_any_artefact(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """When all tests have run, no file that any of them left holds a key."""
+    yield
+    assert files_with_keys(tmp_path_factory.getbasetemp()) == []
 
 
 @pytest.fixture(scope="session")

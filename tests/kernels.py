@@ -15,6 +15,8 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
+from tests.canary import keys_in
+
 PATIENCE = 60.0
 """Seconds after which a wait is a failure."""
 
@@ -83,12 +85,23 @@ class Kernel:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             message = self.client.get_iopub_msg(timeout=PATIENCE)
+            # No key in anything a kernel says, in the whole suite.
+            assert not keys_in(repr(message).encode()), "a key is in a message of the kernel"
             if message["parent_header"].get("msg_id") != request:
                 continue
             yield message
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 return
         raise TimeoutError(f"the cell did not end in {PATIENCE} s")
+
+    def begun(self, request: str) -> None:
+        """Wait until a request's code is about to run: an interrupt before that hits the kernel itself."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            message = self.client.get_iopub_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") == request and message["msg_type"] == "execute_input":
+                return
+        raise TimeoutError(f"the cell did not begin in {PATIENCE} s")
 
     def collect(self, request: str) -> Ran:
         ran = Ran(messages=list(self.messages(request)))
@@ -107,6 +120,14 @@ class Kernel:
         ran = self.run(f"print(repr({expression}))")
         assert ran.status == "ok", ran.error
         return ran.stdout.strip()
+
+
+def answer_input(kernel: Kernel, text: str) -> str:
+    """Answer what the running cell asks the person at the page; return the question."""
+    message = kernel.client.get_stdin_msg(timeout=PATIENCE)
+    assert message["msg_type"] == "input_request"
+    kernel.client.input(text)
+    return str(message["content"]["prompt"])
 
 
 def clean_environment(home: Path, **extra: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from tests.canary import keys_in
 from tests.kernels import PATIENCE, clean_environment
 
 CHROMIUM_FLAGS = [
@@ -195,4 +196,7 @@ class Notebook:
         return nbformat.read(self.path, as_version=4)
 
     def close(self) -> None:
+        """Close the page; neither it nor its console may hold a key."""
+        seen = "\n".join((self.page.content(), *self.console))
         self.page.close()
+        assert not keys_in(seen.encode("utf-8", "replace")), "a key is in the page"

@@ -10,7 +10,7 @@ import pytest
 
 from claude_magic import offline
 from tests.content import papers
-from tests.kernels import Kernel, Ran, running_kernel
+from tests.kernels import Kernel, Ran, answer_input, running_kernel
 
 TURNS = "len(get_ipython().magics_manager.registry['ClaudeMagics']._session._kept.current.turns)"
 SETUP = """
@@ -150,7 +150,7 @@ def test_secrets_are_asked_about_and_refused_where_nobody_answers(desk: Kernel) 
         assert "line 1" in ran.error
         assert "a1B2" not in ran.error
     request = desk.send("%claude --new look at {{ token }}")
-    answer_input(desk, "n")
+    assert "a1B2" not in answer_input(desk, "n")
     assert "Not sent" in desk.collect(request).error
     request = desk.send("%claude --new look at {{ token }}")
     answer_input(desk, "y")
@@ -158,13 +158,6 @@ def test_secrets_are_asked_about_and_refused_where_nobody_answers(desk: Kernel) 
     desk.run("%claude_config allow_secrets=True")
     assert desk.run("%claude --new look at {{ token }}", allow_stdin=False).status == "ok"
     desk.run("%claude_config allow_secrets=False")
-
-
-def answer_input(kernel: Kernel, text: str) -> None:
-    message = kernel.client.get_stdin_msg(timeout=30)
-    assert message["msg_type"] == "input_request"
-    assert "a1B2" not in message["content"]["prompt"]
-    kernel.client.input(text)
 
 
 def test_more_than_twenty_pictures_keep_within_the_stricter_limit(desk: Kernel) -> None:

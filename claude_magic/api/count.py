@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import anthropic
 from anthropic import Anthropic
 from anthropic.types import MessageTokensCount
 
-from claude_magic.api.failures import from_sdk
+from claude_magic.api.failures import from_sdk, no_api
 from claude_magic.api.request import Request
 
 
@@ -22,6 +21,8 @@ def count_tokens(request: Request, client: Anthropic) -> int:
         counted = client.post(
             "/v1/messages/count_tokens", cast_to=MessageTokensCount, content=request.count_body()
         )
-    except anthropic.AnthropicError as error:
-        raise from_sdk(error, client, "") from error
+    except Exception as error:  # noqa: BLE001 - whatever the network does becomes one line
+        raise from_sdk(error, client, "") from None
+    if not isinstance(counted, MessageTokensCount):
+        raise no_api(client)
     return counted.input_tokens

@@ -1,80 +1,282 @@
-"""From whatever the SDK and the network raise to one line of our own error tree."""
+"""From whatever the SDK and the network raise to one line of our own error tree.
+
+A line says what happened, what is kept where anything is, and what to do. What may pass by itself
+carries a ``pause``: the seconds before a first further try.
+"""
 
 from __future__ import annotations
 
+import email.utils
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+
 import anthropic
+import httpx2
 from anthropic import Anthropic
 
+from claude_magic.api import models
+from claude_magic.api.address import name_of, proxy_of
+from claude_magic.api.credential import masked
 from claude_magic.api.events import StreamError
-from claude_magic.errors import ApiBusy, ApiProblem, ConnectionProblem, RequestRefused, StreamCut
+from claude_magic.errors import (
+    ApiBusy,
+    ApiProblem,
+    ConnectionProblem,
+    RequestRefused,
+    StreamCut,
+    did_you_mean,
+)
 
-_BUSY = frozenset({"rate_limit_error", "overloaded_error", "api_error", "timeout_error"})
+PAUSE_LOST, PAUSE_FAULT, PAUSE_BUSY = 0.5, 1.0, 2.0
+"""Seconds before a first further try: after a lost connection, a fault of the server, too much load."""
+
+_BUSY = {
+    "rate_limit_error": ("rate limit", PAUSE_BUSY),
+    "overloaded_error": ("overloaded", PAUSE_BUSY),
+    "api_error": ("a fault of the API", PAUSE_FAULT),
+    "timeout_error": ("a timeout of the API", PAUSE_FAULT),
+}
+_BUSY_STATUS = {
+    408: ("a timeout of the API", PAUSE_FAULT),
+    409: ("a conflict", PAUSE_FAULT),
+    429: ("rate limit", PAUSE_BUSY),
+    529: ("overloaded", PAUSE_BUSY),
+}
 _LONGEST = 300
+_GO_ON = "%claude --continue goes on from there."
+_MAY_COST = "It may have been charged all the same."
+_TOO_LONG = re.compile(r"too long|context (?:window|length|limit)|exceed\w* .*context", re.IGNORECASE)
 
 
-def cut(request_id: str) -> StreamCut:
-    """The stream ended without ``message_stop``."""
-    return StreamCut("The reply was cut before its end; the text received is kept. Ask again.", request_id)
+def cut(request_id: str, *, ended: bool) -> StreamCut:
+    """The stream ended without ``message_stop``; ``ended`` where its last word had been said."""
+    if ended:
+        return StreamCut("The end of the reply was not confirmed; the text received is kept.", request_id)
+    return StreamCut(f"The reply was cut before its end; what came is kept. {_GO_ON}", request_id)
 
 
-def from_stream(event: StreamError) -> ApiProblem:
-    """An ``error`` event inside the stream."""
-    if event.kind in _BUSY:
-        return ApiBusy(
-            f"The API stopped in mid-reply ({event.kind}: {_line(event.message)}); "
-            "the text received is kept. Ask again in a moment.",
-            event.request_id,
-        )
-    return StreamCut(
-        f"The reply ended in an error ({event.kind}: {_line(event.message)}); the text received is kept.",
-        event.request_id,
+def nothing_came(request_id: str) -> ConnectionProblem:
+    """The stream ended before its first event."""
+    return ConnectionProblem(
+        f"The connection closed before any answer. {_MAY_COST} Ask again.",
+        request_id,
+        brief="the connection closed",
+        pause=PAUSE_LOST,
     )
 
 
-def not_a_stream(content_type: str, request_id: str) -> ConnectionProblem:
-    """A successful response that is not an event stream."""
+def silent(host: str, seconds: float, request_id: str, *, begun: bool) -> ApiProblem:
+    """Nothing arrived for longer than a deadline."""
+    if begun:
+        return StreamCut(
+            f"Nothing more came from {host} for {seconds:.0f} s; what came is kept. {_GO_ON}", request_id
+        )
     return ConnectionProblem(
-        f"The answer is not a reply of the Messages API (content type {_line(content_type) or 'missing'}): "
-        "a proxy or a login page? Check the base URL in %claude_config.",
+        f"No answer from {host} in {seconds:.0f} s. {_MAY_COST} Ask again, or give it more time by "
+        "%claude_config first_event=…",
+        request_id,
+        brief=f"no answer in {seconds:.0f} s",
+        pause=PAUSE_LOST,
+    )
+
+
+def malformed(message: str, request_id: str) -> StreamCut:
+    """A piece of the stream that cannot be read."""
+    return StreamCut(f"The reply broke off: {line(message)}; what came before is kept. {_GO_ON}", request_id)
+
+
+def from_stream(event: StreamError, request_id: str, *, begun: bool) -> ApiProblem:
+    """An ``error`` event inside the stream; ``begun`` where some of the reply had come before it."""
+    named = line(event.request_id) or request_id
+    said = f"{line(event.kind)}: {line(event.message)}" if event.message else line(event.kind)
+    if event.kind in _BUSY:
+        brief, pause = _BUSY[event.kind]
+        told = (
+            f"The API broke the reply off ({said}); what came is kept. {_GO_ON}"
+            if begun
+            else f"The API cannot answer now ({said}). Ask again in a moment."
+        )
+        return ApiBusy(told, named, brief=brief, pause=pause)
+    if begun:
+        return StreamCut(f"The reply ended in an error ({said}); what came is kept. {_GO_ON}", named)
+    return RequestRefused(f"The API refused the request ({said}).", named)
+
+
+def not_a_stream(response: httpx2.Response, request_id: str) -> ConnectionProblem:
+    """A successful response that is not an event stream; a JSON error in it is shown."""
+    kind = line(response.headers.get("content-type", "")) or "missing"
+    said = ""
+    if "json" in kind:
+        said = _said(response)
+    what = f"{said}. " if said else "A proxy or a login page? "
+    return ConnectionProblem(
+        f"The answer is no reply of the Messages API (content type {kind}): {what}"
+        "%claude_config shows where requests go.",
         request_id,
     )
 
 
-def from_sdk(error: Exception, client: Anthropic, request_id: str) -> ApiProblem:
-    """Map what was raised while the request was made or its stream was read."""
+def no_api(client: Anthropic) -> ConnectionProblem:
+    """A successful answer that is none of the Messages API."""
+    return ConnectionProblem(
+        f"The answer of {name_of(client.base_url)} is none of the Messages API: a proxy or a login page? "
+        "%claude_config shows where requests go."
+    )
+
+
+def from_sdk(error: Exception, client: Anthropic, request_id: str, *, begun: bool = False) -> ApiProblem:
+    """Map what was raised while a request was made, or its stream was read.
+
+    Parameters
+    ----------
+    begun : bool
+        Whether any of the reply had come.
+    """
+    problem = _mapped(error, client, request_id, begun=begun)
+    problem.args = (masked(str(problem.args[0]), client),)
+    return problem
+
+
+def _mapped(error: Exception, client: Anthropic, request_id: str, *, begun: bool) -> ApiProblem:
     if isinstance(error, ApiProblem):
         return error
     if isinstance(error, anthropic.APIStatusError):
         return _status(error)
-    host = client.base_url.host
-    if isinstance(error, anthropic.APITimeoutError):
-        return ConnectionProblem(f"No answer from {host} in time. Try again.")
-    if isinstance(error, anthropic.APIConnectionError):
-        return ConnectionProblem(
-            f"No connection to {host}. Check the network and the base URL, or use %claude_offline."
+    host = name_of(client.base_url)
+    if begun:
+        return StreamCut(
+            f"The connection to {host} broke in the middle of the reply; what came is kept. {_GO_ON}",
+            request_id,
         )
-    return StreamCut(
-        f"The connection to {host} broke ({type(error).__name__}); the text received is kept. Ask again.",
+    root = error.__cause__ if isinstance(error, anthropic.APIConnectionError) else error
+    if isinstance(root, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
+        slow = " in time" if isinstance(root, httpx2.ConnectTimeout) else ""
+        proxy = proxy_of(client)
+        advice = (
+            f"{proxy} names a proxy that cannot be reached or refuses: correct it, or except the host by "
+            "NO_PROXY, and restart the kernel."
+            if proxy
+            else "Check the network and the base URL, or use %claude_offline."
+        )
+        return ConnectionProblem(
+            f"No connection to {host}{slow}. {advice}",
+            brief="no connection",
+            pause=PAUSE_LOST,
+        )
+    if isinstance(root, httpx2.DecodingError):
+        return ConnectionProblem(f"What came from {host} cannot be unpacked: a proxy in between?", request_id)
+    if isinstance(root, httpx2.TransportError | anthropic.APIConnectionError):
+        return ConnectionProblem(
+            f"The connection to {host} broke before any answer. {_MAY_COST} Ask again.",
+            request_id,
+            brief="the connection broke",
+            pause=PAUSE_LOST,
+        )
+    return ConnectionProblem(
+        f"The answer of {host} cannot be read: {line(str(error)) or 'it is no reply of the Messages API'}.",
         request_id,
     )
 
 
 def _status(error: anthropic.APIStatusError) -> ApiProblem:
-    message = _line(error.api_message or error.message)
-    request_id = error.request_id or ""
-    match error.status_code:
+    code, request_id = error.status_code, line(error.request_id or "")
+    message = line(error.api_message or "") or _said(error.response) or f"HTTP {code}, without a message"
+    again = error.response.headers.get("x-should-retry", "")
+    busy = code in _BUSY_STATUS or code >= 500
+    if busy:
+        brief, pause = _BUSY_STATUS.get(code, ("a fault of the API", PAUSE_FAULT))
+        return ApiBusy(
+            f"The API cannot answer now ({code}: {message}). Ask again in a moment.",
+            request_id,
+            brief=f"{brief} ({code})",
+            pause=None if again == "false" else pause,
+            retry_after=retry_after(error.response.headers),
+        )
+    return RequestRefused(
+        _refusal(code, message, error.response),
+        request_id,
+        brief=f"refused ({code})",
+        pause=PAUSE_FAULT if again == "true" else None,
+    )
+
+
+def _refusal(code: int, message: str, response: httpx2.Response) -> str:
+    if 300 <= code < 400:
+        host = line(httpx2.URL(response.headers.get("location", "")).host) or "another address"
+        return (
+            f"The answer is a redirect to {host}, which is not followed, so that the key stays here. "
+            "Check the base URL in %claude_config."
+        )
+    match code:
+        case 400 if _TOO_LONG.search(message):
+            return (
+                f"The conversation is too long for this model: {message}. %claude_undo takes turns back, "
+                "--new begins anew; nothing was dropped."
+            )
         case 401:
-            return RequestRefused(f"The API rejected the credential: {message}", request_id)
+            return (
+                f"The API rejected the credential: {message}. %claude_config shows which kind is in use; "
+                "set a valid ANTHROPIC_API_KEY and restart the kernel."
+            )
+        case 402:
+            return f"The API wants payment first: {message}. See the account's billing page."
+        case 403:
+            return f"The API does not allow this: {message}. Another model, or another key, may be allowed."
         case 404:
-            return RequestRefused(f"Not found: {message}. %claude_models lists the models.", request_id)
-        case code if code in (408, 409, 429) or code >= 500:
-            return ApiBusy(f"The API is busy ({code}: {message}). Try again in a moment.", request_id)
-        case code:
-            return RequestRefused(f"The API refused the request ({code}): {message}", request_id)
+            near = did_you_mean(message.rpartition(" ")[2], [model.id for model in models.CATALOGUE])
+            return f"Not found: {message}.{near} %claude_config model=… chooses another."
+        case 413:
+            return f"The request is too large: {message}. Attach less, or begin anew with --new."
+        case _:
+            return f"The API refused the request ({code}): {message}"
 
 
-def _line(text: str) -> str:
-    """One plain line of foreign text, shortened."""
-    line = "".join(character if character.isprintable() else " " for character in text)
-    line = " ".join(line.split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds a response asks to wait; None where it asks nothing that makes sense.
+
+    Parameters
+    ----------
+    headers : mapping
+        Of the response: ``retry-after-ms``, or ``retry-after`` as seconds or as a date.
+    """
+    said = headers.get("retry-after", "")
+    for text, unit in ((headers.get("retry-after-ms", ""), 0.001), (said, 1.0)):
+        try:
+            seconds = float(text) * unit
+        except ValueError:
+            continue
+        return seconds if seconds > 0 else None
+    date = email.utils.parsedate_tz(said)
+    try:
+        left = email.utils.mktime_tz(date) - time.time() if date is not None else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return left if left > 0 else None
+
+
+def _said(response: httpx2.Response) -> str:
+    """The message in an error's body, or its beginning as plain text; a page of HTML says nothing."""
+    try:
+        text = response.read().decode("utf-8", "replace")
+    except (httpx2.HTTPError, httpx2.StreamError):
+        return ""
+    if text.lstrip()[:1] == "<":
+        return "the answer is a web page: a proxy?"
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        return line(text)
+    error = raw.get("error") if isinstance(raw, dict) else None
+    message = error.get("message") if isinstance(error, dict) else error
+    return line(message) if isinstance(message, str) else line(text)
+
+
+def line(text: str) -> str:
+    """One plain line of foreign text, shortened, without a full stop at its end."""
+    masked_text = masked(text[: 4 * _LONGEST])
+    shown = "".join(character if character.isprintable() else " " for character in masked_text)
+    shown = " ".join(shown.split())
+    return (shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…").rstrip(".")

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 
 import anthropic
 from anthropic import Anthropic
+from anthropic.types.file_metadata import FileMetadata
 
+from claude_magic.api.failures import from_sdk, no_api
 from claude_magic.api.request import encode
 from claude_magic.values import Block
 
@@ -22,6 +24,10 @@ class Uploaded:
 
     file_id: str
     block: Block
+
+
+_NO_FILES = (404, 405, 501)
+"""What an API answers that keeps no files."""
 
 
 class Files:
@@ -67,14 +73,16 @@ class Files:
             name = (block.name or "attachment").removesuffix(_SUFFIXES.get(kind, ""))
             file = (name + _SUFFIXES.get(kind, ""), base64.b64decode(raw["source"]["data"]), kind)
             try:
-                file_id = self._client.files.upload(file=file).id
-            except anthropic.APIStatusError as error:
-                if error.status_code not in (404, 405, 501):
-                    raise
+                uploaded = self._client.files.upload(file=file)
+            except Exception as error:  # noqa: BLE001 - whatever the network does becomes one line
+                if not (isinstance(error, anthropic.APIStatusError) and error.status_code in _NO_FILES):
+                    raise from_sdk(error, self._client, "") from None
                 self._missing = True
                 return block
-            raw["source"] = {"type": "file", "file_id": file_id}
-            self._uploaded[block] = Uploaded(file_id, replace(block, json=encode(raw)))
+            if not isinstance(uploaded, FileMetadata):
+                raise no_api(self._client)
+            raw["source"] = {"type": "file", "file_id": uploaded.id}
+            self._uploaded[block] = Uploaded(uploaded.id, replace(block, json=encode(raw)))
         return self._uploaded[block].block
 
 

@@ -6,12 +6,13 @@ the sending.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from claude_magic.values import Answer, Block, OtherPart, Part, TextPart, ThinkingPart, ToolUsePart
+from claude_magic.values import Block
 
 
 def encode(value: object) -> bytes:
@@ -19,39 +20,46 @@ def encode(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def user_message(blocks: Sequence[Block]) -> Iterator[bytes]:
-    """A user message of ready blocks, in pieces: pictures are copied once, when the request is joined."""
-    yield b'{"role":"user","content":['
-    for number, block in enumerate(blocks):
-        if number:
-            yield b","
-        yield block.json
-    yield b"]}"
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of a request: its role, and its content blocks as ready JSON.
+
+    Pictures stay the bytes they are until the request is joined.
+    """
+
+    role: str
+    blocks: tuple[bytes, ...] = field(repr=False)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The message's JSON, in pieces."""
+        yield b'{"role":"%b","content":[' % self.role.encode()
+        for number, block in enumerate(self.blocks):
+            if number:
+                yield b","
+            yield block
+        yield b"]}"
 
 
-def assistant_message(answer: Answer) -> bytes:
-    """An answer as the assistant message that later requests carry; empty when nothing of it can go back."""
-    content = [param for part in answer.parts if (param := _param(part)) is not None]
-    if not any(param["type"] != "thinking" for param in content):
-        return b""
-    return encode({"role": "assistant", "content": content})
+def user_message(blocks: Sequence[Block]) -> Message:
+    """A user message of ready blocks."""
+    return Message("user", tuple(block.json for block in blocks))
 
 
-def _param(part: Part) -> Mapping[str, Any] | None:
-    match part:
-        case TextPart(text, citations):
-            if not text.strip():
-                return None
-            # The API tells the file of a citation and refuses to be told it back.
-            cited = [{k: v for k, v in one.items() if k != "file_id"} for one in citations]
-            return {"type": "text", "text": text, **({"citations": cited} if cited else {})}
-        case ThinkingPart(thinking, signature):
-            # Unsigned thinking is refused by the API, so it is left out whole.
-            return {"type": "thinking", "thinking": thinking, "signature": signature} if signature else None
-        case OtherPart("redacted_thinking", raw):
-            return {"type": "redacted_thinking", "data": raw.get("data", "")}
-        case ToolUsePart() | OtherPart():
-            return None
+@functools.lru_cache(maxsize=4096)
+def replied(reply: bytes) -> Message:
+    """The assistant message that a turn keeps as JSON, by its blocks; empty where it cannot be read."""
+    try:
+        content = json.loads(reply)["content"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        content = []
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    return Message("assistant", tuple(encode_any(block) for block in content))
+
+
+def encode_any(block: object) -> bytes:
+    """A block of a reply as JSON, also one that no request could carry: repair sees to it."""
+    return json.dumps(block, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +70,13 @@ class Request:
     ----------
     model : str
         The model's id.
-    messages : tuple of bytes
-        The pieces of the array of messages, ready JSON, in order.
+    messages : tuple of Message
+        All messages, in order.
     """
 
     model: str
     max_tokens: int
-    messages: tuple[bytes, ...] = field(repr=False)
+    messages: tuple[Message, ...] = field(repr=False)
     system: str = ""
     stop_sequences: tuple[str, ...] = ()
 
@@ -86,4 +94,10 @@ class Request:
         return self._joined({"model": self.model, **({"system": self.system} if self.system else {})})
 
     def _joined(self, head: Mapping[str, Any]) -> bytes:
-        return b"".join((encode(head)[:-1], b',"messages":[', *self.messages, b"]}"))
+        pieces = [encode(head)[:-1], b',"messages":[']
+        for number, message in enumerate(self.messages):
+            if number:
+                pieces.append(b",")
+            pieces += message.pieces()
+        pieces.append(b"]}")
+        return b"".join(pieces)

@@ -11,6 +11,9 @@ from claude_magic.values import Turn
 OnRerun = Literal["replace", "append", "truncate"]
 """What running a cell again does to the turn that it made before."""
 
+PARTIAL = frozenset({"interrupted", "cut", "max_tokens"})
+"""Stages of an answer that can be gone on with."""
+
 # Where one run of a cell asks more than once, the number stands behind the cell's id. No front end's id has
 # a space in it: nbformat allows letters, digits, - and _, and VS Code's is a URI.
 _NTH = " "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from claude_magic.display.live import LiveView, Runtime
 from claude_magic.display.static import bundle
 from claude_magic.display.status import Status
 from claude_magic.display.terminal import TextView
+from claude_magic.stop import Stop
 from claude_magic.values import Block, Turn
 
 
@@ -60,14 +60,14 @@ class Views:
         self._shell = shell
         self._runtime: Runtime | None = None
 
-    def make(self, wanted: str, stop: threading.Event) -> View:
+    def make(self, wanted: str, stop: Stop) -> View:
         """The view for the cell now running.
 
         Parameters
         ----------
         wanted : str
             The setting ``view``, or ``none``.
-        stop : threading.Event
+        stop : Stop
             What a Stop button sets.
         """
         kind = fitting_view(self._shell) if wanted == "auto" else wanted

@@ -24,6 +24,7 @@ from claude_magic.display.markdown import STYLE, Growing
 from claude_magic.display.static import bundle
 from claude_magic.display.status import Status, final_line, live_line
 from claude_magic.display.strip import strip_html
+from claude_magic.stop import Stop
 from claude_magic.values import Block, Turn
 
 _HERE = Path(__file__).parent
@@ -85,15 +86,13 @@ class LiveView:
         Where to publish.
     runtime : Runtime
         The shared module.
-    stop : threading.Event
+    stop : Stop
         What the Stop button sets.
     inline : bool
         Send the module with the widget itself, for pages that cannot look up another model.
     """
 
-    def __init__(
-        self, shell: InteractiveShell, runtime: Runtime, stop: threading.Event, *, inline: bool
-    ) -> None:
+    def __init__(self, shell: InteractiveShell, runtime: Runtime, stop: Stop, *, inline: bool) -> None:
         self._shell = shell
         self._runtime = runtime
         self._stop = stop
@@ -198,7 +197,7 @@ class LiveView:
                 if content.get("number") != self._number:
                     self._asked.set()
             case "stop":
-                self._stop.set()
+                self._stop.ask()
             case "gone" if self._ended and self._widget is not None:
                 # The page has put the static output in the view's place: nobody will ask again.
                 self._widget.layout = None

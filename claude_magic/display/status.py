@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from claude_magic.display.untrusted import visible
 from claude_magic.values import Turn, Usage
 
 STAGES = {
@@ -14,6 +16,28 @@ STAGES = {
     "failed": "failed",
 }
 """What is said of a turn that did not end by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why the reply is waited for, and for how long yet.
+
+    Parameters
+    ----------
+    what : str
+        ``overloaded (529)``, ``no answer yet``.
+    then : str
+        What comes after it: ``try 2 of 5``, ``gives up``.
+    left : float
+        Seconds until then.
+    """
+
+    what: str
+    then: str
+    left: float
+
+    def __str__(self) -> str:
+        return f"{self.what}, {self.then} in {math.ceil(self.left)} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +54,8 @@ class Status:
         USD so far; None where no price is known.
     seconds : float
         Since the cell began.
+    wait : Wait or None
+        Set while something holds the reply up.
     """
 
     model: str
@@ -37,6 +63,7 @@ class Status:
     usage: Usage
     cost: float | None
     seconds: float
+    wait: Wait | None = None
 
 
 def live_line(status: Status) -> str:
@@ -45,9 +72,11 @@ def live_line(status: Status) -> str:
     if status.usage.output_tokens and status.cost is not None:
         parts.append(money(status.cost))
     parts.append(f"{status.seconds:.0f} s")
-    if status.phase != "writing":
+    if status.wait is not None:
+        parts.append(str(status.wait))
+    elif status.phase != "writing":
         parts.append(f"{status.phase}…")
-    return " · ".join(parts)
+    return visible(" · ".join(parts))
 
 
 def final_line(turn: Turn) -> str:
@@ -61,7 +90,7 @@ def final_line(turn: Turn) -> str:
         parts.append("reused from the store, free")
     if turn.demo:
         parts.append("offline demo, not Claude")
-    return " · ".join(parts)
+    return visible(" · ".join(parts))
 
 
 def _tokens(usage: Usage) -> list[str]:

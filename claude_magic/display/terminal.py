@@ -16,6 +16,7 @@ class TextView:
 
     def __init__(self) -> None:
         self._begun = False
+        self._said = ""
 
     def begin(self, status: Status, blocks: Sequence[Block]) -> None:
         """Print what goes with the prompt."""
@@ -24,7 +25,11 @@ class TextView:
             sys.stdout.flush()
 
     def draw(self, text: str, status: Status) -> None:
-        """Print what is new."""
+        """Print what is new; of a wait, once, what is waited for."""
+        if status.wait is not None and (said := f"{status.wait.what}, {status.wait.then}") != self._said:
+            self._said = said
+            sys.stdout.write(_dim(f"{visible(str(status.wait))}") + "\n")
+            sys.stdout.flush()
         if text:
             self._begun = True
             sys.stdout.write(visible(text))
@@ -34,5 +39,9 @@ class TextView:
         """Print the summary line."""
         begun = "\n" if self._begun else ""
         line = visible(final_line(turn))
-        sys.stdout.write(f"{begun}\n\x1b[2m{line}\x1b[0m\n" if sys.stdout.isatty() else f"{begun}\n{line}\n")
+        sys.stdout.write(f"{begun}\n{_dim(line)}\n")
         sys.stdout.flush()
+
+
+def _dim(line: str) -> str:
+    return f"\x1b[2m{line}\x1b[0m" if sys.stdout.isatty() else line

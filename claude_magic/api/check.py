@@ -1,0 +1,144 @@
+"""The last look at a request before it is sent: what the API would refuse is refused here, and told."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from claude_magic.api.repair import seen_sound
+from claude_magic.api.request import Message, Request
+from claude_magic.errors import UsageProblem
+
+MOST_BYTES = 32_000_000
+"""Bytes of one request."""
+
+_KINDS = {
+    "user": frozenset({"text", "image", "document", "tool_result", "search_result"}),
+    "assistant": frozenset({"text", "thinking", "redacted_thinking", "tool_use"}),
+}
+_REQUIRED = {
+    "text": "text",
+    "thinking": "signature",
+    "redacted_thinking": "data",
+    "tool_use": "id",
+    "tool_result": "tool_use_id",
+    "image": "source",
+    "document": "source",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the rules need to know of a block; ``wrong`` says why no request can carry it."""
+
+    kind: str = ""
+    id: str = ""
+    wrong: str = ""
+
+
+def check(request: Request) -> None:
+    """Hold a request against the rules of the API.
+
+    Raises
+    ------
+    UsageProblem
+        With the first rule it breaks. Nothing was sent.
+    """
+    wrong = next(filter(None, (_head(request), _order(request.messages), _pairs(request.messages))), "")
+    if wrong:
+        raise UsageProblem(
+            f"The API would refuse this: {wrong}. Nothing was sent. "
+            "--new begins a conversation without it; %claude_history shows what is there."
+        )
+
+
+def _head(request: Request) -> str:
+    if not request.model.strip():
+        return "no model"
+    if request.max_tokens < 1:
+        return "max_tokens below 1"
+    if any(not text.strip() for text in request.stop_sequences):
+        return "an empty stop sequence"
+    return "" if _carried(request.system) else "a system prompt with half a character in it"
+
+
+def _order(messages: Sequence[Message]) -> str:
+    if not messages or messages[0].role != "user" or messages[-1].role != "user":
+        return "a conversation begins and ends with the user"
+    for number, message in enumerate(messages, 1):
+        facts = [_facts(block) for block in message.blocks]
+        if not facts:
+            return f"message {number} is empty"
+        if wrong := next((fact.wrong for fact in facts if fact.wrong), ""):
+            return f"message {number} has {wrong}"
+        if alien := next((fact.kind for fact in facts if fact.kind not in _KINDS[message.role]), ""):
+            return f"message {number} of the {message.role} has a block of type {alien!r}"
+    return ""
+
+
+def _pairs(messages: Sequence[Message]) -> str:
+    """Whether each tool call is answered once, first in the next message; and no other result is there."""
+    pending: list[str] = []
+    seen: set[str] = set()
+    for number, message in enumerate(messages, 1):
+        facts = [_facts(block) for block in message.blocks]
+        results = [fact.id for fact in facts if fact.kind == "tool_result"]
+        if sorted(results) != sorted(pending):
+            return f"message {number} does not answer the tool calls before it one by one"
+        if any(fact.kind == "tool_result" for fact in facts[len(results) :]):
+            return f"message {number} has a tool result behind other content"
+        pending = [fact.id for fact in facts if fact.kind == "tool_use"]
+        if len(set(pending)) < len(pending) or seen & set(pending):
+            return f"message {number} repeats the id of a tool call"
+        seen |= set(pending)
+    return ""
+
+
+@functools.lru_cache(maxsize=4096)
+def _facts(block: bytes) -> _Facts:
+    kind = seen_sound(block)
+    if kind:
+        return _Facts(kind)
+    try:
+        raw = json.loads(block.decode("utf-8"), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return _Facts(wrong="a block that is no JSON")
+    if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
+        return _Facts(wrong="a block without a type")
+    kind = raw["type"]
+    if not raw.get(_REQUIRED.get(kind, "type")):
+        return _Facts(kind, wrong=f"a {kind} block without its {_REQUIRED[kind]}")
+    if kind == "text" and not raw["text"].strip():
+        return _Facts(kind, wrong="a text block that is blank")
+    if not all(map(_carried, _texts(raw))):
+        return _Facts(kind, wrong="a character that no request can carry")
+    return _Facts(kind, str(raw.get("id") or raw.get("tool_use_id") or ""))
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(constant)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All texts inside a block."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for one in value.values():
+                yield from _texts(one)
+        case list():
+            for one in value:
+                yield from _texts(one)
+
+
+def _carried(text: str) -> bool:
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

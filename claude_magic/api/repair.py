@@ -1,0 +1,215 @@
+"""Repair of a request's messages, on a copy: so that no fault of the past makes the API refuse the next one.
+
+What is stored stays as it was received. Unreadable, empty, unsigned and unknown blocks are left out,
+characters no request can carry are replaced, every tool call is answered exactly once, and a question
+stands last.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from claude_magic.api.events import whole
+from claude_magic.api.request import Message, encode, encode_any
+from claude_magic.values import Answer, OtherPart, Part, TextPart, ThinkingPart, ToolUsePart
+
+LARGE = 65_536
+"""Bytes from which a picture or document is not parsed when it can be seen to be sound."""
+
+_THINKING = frozenset({"thinking", "redacted_thinking"})
+_UNANSWERED = "interrupted: this call was not run"
+
+
+@dataclass(frozen=True, slots=True)
+class _Mended:
+    """A block as it can be sent; ``json`` is empty where it cannot."""
+
+    kind: str = ""
+    id: str = ""
+    json: bytes = b""
+
+
+_Messages = list[tuple[str, list[_Mended]]]
+
+
+def repaired(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """The messages as the API takes them, in the same order.
+
+    Parameters
+    ----------
+    messages : iterable of Message
+        What was said, whatever happened meanwhile.
+
+    Returns
+    -------
+    tuple of Message
+        Begins and ends with a user's message; empty where there is none.
+    """
+    mended = [
+        (message.role, [one for block in message.blocks if (one := _mended(message.role, block)).json])
+        for message in messages
+    ]
+    telling = [(role, blocks) for role, blocks in mended if _says_something(blocks)]
+    paired = _paired(list(itertools.dropwhile(lambda message: not _begins(*message), telling)))
+    while paired and paired[-1][0] != "user":
+        paired.pop()
+    return tuple(Message(role, tuple(block.json for block in blocks)) for role, blocks in paired)
+
+
+def assistant_message(answer: Answer) -> bytes:
+    """An answer as the assistant message that later requests carry; empty when nothing of it can go back."""
+    params = filter(None, map(_param, answer.parts))
+    blocks = [one for param in params if (one := _mended("assistant", encode_any(param))).json]
+    if not _says_something(blocks):
+        return b""
+    return b"".join(Message("assistant", tuple(block.json for block in blocks)).pieces())
+
+
+def _param(part: Part) -> Mapping[str, Any] | None:
+    match part:
+        case TextPart(text, citations):
+            if not text.strip():
+                return None
+            # The API tells the file of a citation and refuses to be told it back.
+            cited = [{k: v for k, v in one.items() if k != "file_id"} for one in citations]
+            return {"type": "text", "text": text, **({"citations": cited} if cited else {})}
+        case ThinkingPart(thinking, signature):
+            # Unsigned thinking is refused by the API, so it is left out whole.
+            return {"type": "thinking", "thinking": thinking, "signature": signature} if signature else None
+        case OtherPart("redacted_thinking", raw):
+            return {"type": "redacted_thinking", "data": raw.get("data", "")}
+        case ToolUsePart() | OtherPart():
+            return None
+
+
+def _begins(role: str, blocks: Sequence[_Mended]) -> bool:
+    return role == "user" and any(block.kind != "tool_result" for block in blocks)
+
+
+def _says_something(blocks: Sequence[_Mended]) -> bool:
+    return any(block.kind not in _THINKING for block in blocks)
+
+
+def _paired(messages: _Messages) -> _Messages:
+    """Answer each tool call once, right after it and first in its message; drop results of no call."""
+    paired: _Messages = []
+    called: set[str] = set()
+    open_calls: list[str] = []
+    for role, blocks in messages:
+        if open_calls and role != "user":
+            paired.append(("user", [_not_run(call) for call in open_calls]))
+            open_calls = []
+        if role == "user":
+            results = {block.id: block for block in reversed(blocks) if block.kind == "tool_result"}
+            given = [results.get(call) or _not_run(call) for call in open_calls]
+            rest = [block for block in blocks if block.kind != "tool_result"]
+            open_calls = []
+            if given or rest:
+                paired.append((role, given + rest))
+            continue
+        fresh = []
+        for block in blocks:
+            if block.kind == "tool_use":
+                if block.id in called:
+                    continue
+                called.add(block.id)
+                open_calls.append(block.id)
+            fresh.append(block)
+        if _says_something(fresh):
+            paired.append((role, fresh))
+    return paired
+
+
+def _not_run(call: str) -> _Mended:
+    result = {"type": "tool_result", "tool_use_id": call, "is_error": True, "content": _UNANSWERED}
+    return _Mended("tool_result", call, encode(result))
+
+
+@functools.lru_cache(maxsize=4096)
+def _mended(role: str, block: bytes) -> _Mended:
+    """A block as it can be sent; looked at once, however often it goes out."""
+    kind = seen_sound(block)
+    if kind:
+        return _Mended(kind, "", block) if role == "user" else _Mended()
+    constants: list[str] = []  # NaN and infinities, which are no JSON, become null
+    try:
+        raw = json.loads(block.decode("utf-8", "surrogatepass"), parse_constant=constants.append)
+        fixed = _sound(role, raw) if isinstance(raw, dict) else None
+        if fixed is None:
+            return _Mended()
+        # Byte for byte where nothing was wrong.
+        as_it_is = fixed == raw and not constants
+        return _Mended(str(fixed["type"]), _id(fixed), block if as_it_is else encode(fixed))
+    except (ValueError, RecursionError):
+        return _Mended()
+
+
+def seen_sound(block: bytes) -> str:
+    """The kind of a large picture or document that is plain ASCII without escapes; ``""`` for any other."""
+    if len(block) < LARGE:
+        return ""
+    head = block[:40]
+    kind = next((one for one in ("image", "document") if head.startswith(b'{"type":"%b"' % one.encode())), "")
+    return kind if kind and block.isascii() and b"\\" not in block else ""
+
+
+def _id(raw: Mapping[str, Any]) -> str:
+    return str(raw.get("id" if raw["type"] == "tool_use" else "tool_use_id", ""))
+
+
+def _sound(role: str, raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The block without what no request can carry; None where nothing of it can go out."""
+    match role, raw.get("type"):
+        case _, "text":
+            text = raw.get("text")
+            written = isinstance(text, str) and bool(clean(text).strip())
+            return _clean_all(raw) if written else None
+        case "assistant", "thinking":
+            # Signed as it stands, so it goes back as it stands or not at all.
+            signed = raw.get("signature") and isinstance(raw.get("thinking"), str)
+            return raw if signed and _clean_all(raw) == raw else None
+        case "assistant", "redacted_thinking":
+            return raw if raw.get("data") else None
+        case "assistant", "tool_use":
+            named = bool(raw.get("id") and raw.get("name")) and isinstance(raw.get("input"), dict)
+            return _clean_all(raw) if named else None
+        case "user", "tool_result":
+            content = raw.get("content")
+            said = [one for one in content if not _is_blank(one)] if isinstance(content, list) else content
+            return {**_clean_all(raw), **({"content": _cleaned(said)} if said != content else {})}
+        case "user", "image" | "document" | "search_result":
+            return _clean_all(raw)
+        case _:
+            return None
+
+
+def _is_blank(block: object) -> bool:
+    return (
+        isinstance(block, dict) and block.get("type") == "text" and not str(block.get("text") or "").strip()
+    )
+
+
+def _clean_all(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {clean(key): _cleaned(value) for key, value in raw.items()}
+
+
+def _cleaned(value: Any) -> Any:
+    match value:
+        case str():
+            return clean(value)
+        case dict():
+            return _clean_all(value)
+        case list():
+            return [_cleaned(one) for one in value]
+        case _:
+            return value
+
+
+def clean(text: str) -> str:
+    """The text without what no request can carry: half characters become U+FFFD, NUL goes."""
+    return whole(text.replace("\0", "") if "\0" in text else text)

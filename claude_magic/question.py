@@ -1,0 +1,225 @@
+"""A question: what a cell asks, evaluated and encoded once, and the request that it becomes."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from claude_magic.api import models
+from claude_magic.api.check import MOST_BYTES, check
+from claude_magic.api.files import Files
+from claude_magic.api.repair import assistant_message, clean, repaired
+from claude_magic.api.request import Request, replied, user_message
+from claude_magic.content import attachment_blocks, prompt_blocks
+from claude_magic.content.crowd import CROWD, in_a_crowd
+from claude_magic.content.secrets import document_text, find_secrets
+from claude_magic.display.sources import source_list
+from claude_magic.errors import UsageProblem
+from claude_magic.values import AS_USUAL, Answer, Attaching, Block, Numbers, Stage, Turn, cited_text
+
+GO_ON = "Your last answer was cut off. Continue exactly where it stopped, and repeat nothing of it."
+"""What ``--continue`` asks; no model need take a half answer of its own as the last message for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a cell asks.
+
+    Parameters
+    ----------
+    prompt : str
+        The body as typed, templates included.
+    model : models.Model
+        Who is asked.
+    namespace : mapping
+        Where expressions are evaluated.
+    attach : tuple of str
+        What stands behind each ``-a``.
+    how : Attaching
+        How values become content blocks.
+    urls : bool
+        Whether the API may fetch web addresses.
+    upload_above : int
+        Bytes above which an attachment goes through the Files API; 0 for never.
+    host : str
+        Who answers: what one host has answered is never taken for what another would.
+    """
+
+    prompt: str
+    model: models.Model
+    namespace: Mapping[str, Any] = field(repr=False)
+    system: str = ""
+    max_tokens: int = 16_000
+    stop_sequences: tuple[str, ...] = ()
+    attach: tuple[str, ...] = ()
+    how: Attaching = AS_USUAL
+    urls: bool = False
+    upload_above: int = 0
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A question made ready: nothing of the user's is evaluated or encoded after this.
+
+    Parameters
+    ----------
+    history : tuple of Turn
+        What stands above it.
+    cell_id : str
+        The notebook cell that asks; ``""`` where the front end tells none.
+    conversation : str
+        The id of the conversation it belongs to; ``""`` for none.
+    """
+
+    question: Question
+    blocks: tuple[Block, ...]
+    history: tuple[Turn, ...] = ()
+    cell_id: str = ""
+    conversation: str = ""
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    began: float = field(default_factory=time.time)
+
+    def turn(self, answer: Answer, stage: Stage) -> Turn:
+        """The turn this question becomes with an answer."""
+        question = self.question
+        numbers = self.numbers()
+        text = cited_text(answer.parts, numbers)
+        cited = source_list(numbers.sources)
+        return Turn(
+            prompt=question.prompt,
+            blocks=self.blocks,
+            # What the model declined to say on does not go back to it as something said.
+            reply=b"" if stage == "refused" else assistant_message(answer),
+            shown=f"{text}\n\n{cited}" if cited else text,
+            answer=answer,
+            stage=stage,
+            model=answer.model or question.model.id,
+            cost=models.cost(question.model, answer.usage),
+            id=self.id,
+            conversation=self.conversation,
+            cell_id=self.cell_id,
+            began=self.began,
+        )
+
+    @functools.cached_property
+    def key(self) -> str:
+        """What is asked, whole, as a hash: equal questions have equal keys."""
+        question = self.question
+        asked = (
+            question.host,
+            question.model.id,
+            question.system,
+            question.max_tokens,
+            question.stop_sequences,
+        )
+        whole = hashlib.sha256(repr(asked).encode("utf-8", "surrogatepass"))
+        for turn in self.history:
+            whole.update(_digest(turn.reply))
+            whole.update(b"".join(_digest(block.json) for block in turn.blocks))
+        whole.update(b"".join(_digest(block.json) for block in self.blocks))
+        return whole.hexdigest()
+
+    def numbers(self) -> Numbers:
+        """What numbers the sources of the answer, which may be documents of earlier turns too."""
+        earlier = (block for turn in self.history for block in turn.blocks)
+        return Numbers((*earlier, *self.blocks))
+
+    def estimated_tokens(self) -> int:
+        """The input tokens, estimated here: pictures by their pixels, text by its length."""
+        per_token = self.question.model.characters_per_token
+        blocks = [block for turn in self.history for block in turn.blocks] + list(self.blocks)
+        characters = len(self.question.system) + sum(len(turn.answer.text) for turn in self.history)
+        characters += sum(len(block.text) for block in blocks if block.kind == "text")
+        attached = sum(block.tokens for block in blocks if block.kind != "text")
+        return attached + round(characters / per_token)
+
+    def secrets(self) -> list[str]:
+        """What in this question looks like a secret: kind and place, never the value."""
+        files = [f"environment file {one.name}" for one in self.blocks if one.name.endswith(".env")]
+        texts = [("the system prompt", self.question.system)]
+        texts += [(one.name or "the prompt", document_text(one)) for one in self.blocks]
+        return files + [
+            f"{secret.kind} in {place}, line {secret.line}"
+            for place, text in texts
+            for secret in find_secrets(text)
+        ]
+
+    def request(self, files: Files | None) -> Request:
+        """The request, repaired and checked; large attachments by reference to where ``files`` has put them.
+
+        Raises
+        ------
+        UsageProblem
+            When the API would refuse it. Nothing was sent.
+        """
+        question = self.question
+        placed = self._placed(files)
+        messages = []
+        for turn, blocks in zip(self.history, placed, strict=False):
+            messages += [user_message(blocks), replied(turn.reply)]
+        messages.append(user_message(placed[-1]))
+        request = Request(
+            question.model.id,
+            min(question.max_tokens, question.model.max_output),
+            repaired(messages),
+            clean(question.system),
+            question.stop_sequences,
+        )
+        check(request)
+        return request
+
+    def _placed(self, files: Files | None) -> list[tuple[Block, ...]]:
+        """The blocks of each user message as they are sent, the question's own last."""
+        asked = [*(turn.blocks for turn in self.history), self.blocks]
+        # More than so many pictures in one request: a stricter limit holds for all of them.
+        pictures = sum(block.kind == "image" for blocks in asked for block in blocks)
+        model = self.question.model
+        if pictures > model.max_pages:
+            raise UsageProblem(
+                f"{pictures:,} pictures in this conversation; {model.id} takes {model.max_pages}. "
+                "Begin a new one with --new. Nothing was sent."
+            )
+        if pictures > CROWD:
+            asked = [in_a_crowd(blocks) for blocks in asked]
+        if files is not None:
+            asked = [files.placed(blocks, self.question.upload_above) for blocks in asked]
+            _refuse_too_large([block for blocks in asked for block in blocks])
+        return asked
+
+
+def _refuse_too_large(blocks: Sequence[Block]) -> None:
+    size = sum(len(block.json) for block in blocks)
+    if size > MOST_BYTES:
+        largest = sorted(blocks, key=lambda block: -len(block.json))[:3]
+        named = ", ".join(f"{one.name or 'the prompt'} ({len(one.json) / 1e6:.1f} MB)" for one in largest)
+        raise UsageProblem(
+            f"The request would have {size / 1e6:.1f} MB; the API takes {MOST_BYTES / 1e6:.0f}. The largest: "
+            f"{named}. Attach less, or begin anew with --new. Nothing was sent."
+        )
+
+
+def prepare(question: Question) -> Prepared:
+    """Evaluate and encode what a cell asks; it has no history yet.
+
+    Raises
+    ------
+    UsageProblem
+        When the prompt is empty or something in it cannot be sent. Nothing was sent.
+    """
+    attached = attachment_blocks(question.attach, question.namespace, question.how, urls=question.urls)
+    written = prompt_blocks(question.prompt, question.namespace, question.how)
+    if not written:
+        raise UsageProblem("The prompt is empty. Nothing was sent.")
+    return Prepared(question, (*attached, *written))
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest(data: bytes) -> bytes:
+    """The hash of a ready block or message; a picture is hashed once, not at each turn."""
+    return hashlib.sha256(data).digest()

@@ -1,0 +1,106 @@
+"""The user's wish to end what runs, from whichever side it comes."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, TypeVar
+
+INSIST = 2.0
+"""Seconds after a first interrupt from which a further one breaks off whatever still runs."""
+
+_SLICE = 0.05
+_TICK = 0.5
+
+Result = TypeVar("Result")
+
+
+class Stopped(Exception):
+    """What was running has been left, because the user asked for it."""
+
+
+class Stop:
+    """Asked for by the Stop button, from another thread, or by the notebook's interrupt, a signal.
+
+    Inside ``with stop:`` an interrupt does not fall as an exception into whatever runs at that moment: it
+    is noted, all that waits looks here many times a second, and the turn ends in good order. Plain
+    attributes, because a signal must not wait for the lock that the code it interrupts may hold.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        """Whether to end, by the button or by an interrupt."""
+        self.interrupted = False
+        """Whether it was an interrupt: queued cells must not go on."""
+        self._since = 0.0
+        self._before: Any = None
+
+    def ask(self) -> None:
+        """Ask to end."""
+        self.asked = True
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; wake early when asked to end."""
+        end = time.monotonic() + seconds
+        while not self.asked and (rest := end - time.monotonic()) > 0:
+            time.sleep(min(_SLICE, rest))
+
+    def during(self, call: Callable[[], Result], tick: Callable[[], None]) -> Result:
+        """Make a call that cannot be stopped itself, in a thread; leave it when asked to end.
+
+        Parameters
+        ----------
+        tick : callable
+            Called here now and then while it lasts.
+
+        Raises
+        ------
+        Stopped
+            When asked to end before the call did.
+        """
+        done: list[Result] = []
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                done.append(call())
+            except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
+                failed.append(error)
+
+        thread = threading.Thread(target=run, name="claude-magic-call", daemon=True)
+        thread.start()
+        thread.join(_SLICE)
+        ticked = time.monotonic()
+        while thread.is_alive():
+            if self.asked:
+                raise Stopped
+            if time.monotonic() - ticked > _TICK:
+                tick()
+                ticked = time.monotonic()
+            thread.join(_SLICE)
+        if failed:
+            raise failed[0]
+        return done[0]
+
+    def __enter__(self) -> Stop:
+        # Elsewhere than in the main thread no interrupt can fall in.
+        if threading.current_thread() is threading.main_thread():
+            before = signal.signal(signal.SIGINT, self._note)
+            self._before = signal.default_int_handler if before is None else before
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.interrupted and time.monotonic() - self._since > INSIST and callable(self._before):
+            self._before(number, frame)
+            return
+        if not self.interrupted:
+            self._since = time.monotonic()
+        self.interrupted = self.asked = True
