@@ -5,10 +5,18 @@
 // in the kernel; the status is put in as text. The model keeps what has come, each view draws it.
 // @ts-check
 
-/** @typedef {{number: number, done: string, tail: string, status: string, ended: boolean}} Frame */
+/**
+ * @typedef {{number: number, done: string, tail: string, status: string, ended: boolean, heard: boolean}} Frame
+ */
 
 /** How long the kernel has to hear Stop before its process is interrupted, in milliseconds. */
 const PATIENCE = 700;
+
+/** The same where it has heard this page while the cell runs: an interrupt too many would hit the next cell. */
+const HEARD_PATIENCE = 5000;
+
+/** How often is looked whether the reply has ended; a page that is busy itself looks later. */
+const LOOK_EVERY = 100;
 
 /** How often the status line is spoken, in milliseconds. */
 const SPOKEN_EVERY = 6000;
@@ -46,7 +54,7 @@ function replyOf(model) {
   const key = model.get("key");
   let reply = replies.get(key);
   if (!reply) {
-    const frame = { number: -1, done: "", tail: "", status: "", ended: false, ...model.get("frame") };
+    const frame = { number: -1, done: "", tail: "", status: "", ended: false, heard: false, ...model.get("frame") };
     replies.set(key, (reply = { frame, views: new Set() }));
   }
   return reply;
@@ -86,9 +94,12 @@ function stop(model, button) {
   button.textContent = "Stopping…";
   model.send({ kind: "stop" });
   // Where the message cannot be heard while the cell runs, the kernel's interrupt can.
-  setTimeout(() => {
-    if (button.isConnected && !frameOf(model).ended) model.widget_manager?.kernel?.interrupt?.();
-  }, PATIENCE);
+  const look = (/** @type {number} */ waited) => setTimeout(() => {
+    if (!button.isConnected || frameOf(model).ended) return;
+    if (waited < (frameOf(model).heard ? HEARD_PATIENCE : PATIENCE)) look(waited + LOOK_EVERY);
+    else model.widget_manager?.kernel?.interrupt?.();
+  }, LOOK_EVERY);
+  look(LOOK_EVERY);
 }
 
 export default {

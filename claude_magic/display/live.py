@@ -157,6 +157,7 @@ class LiveView:
             "tail": self._tail,
             "status": self._status,
             "ended": self._ended,
+            "heard": self._heard.is_set(),
         }
 
     def _send(self, done: str, tail: str, status: str) -> None:
@@ -194,8 +195,7 @@ class LiveView:
         match content.get("kind"):
             case "hello":
                 self._heard.set()
-                if content.get("number") != self._number:
-                    self._asked.set()
+                self._asked.set()
             case "stop":
                 self._stop.ask()
             case "gone" if self._ended and self._widget is not None:

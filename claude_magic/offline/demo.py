@@ -11,6 +11,8 @@ attached to it:
     adds a sample of that kind of formatting, if the prompt is to show (write, make, …) it or nothing else.
 ``remember``, ``earlier``, ``what did I ask``
     lists the earlier prompts; ``my NAME is VALUE`` in one of them answers ``what is my NAME``.
+``continue``, ``go on``, ``your last answer was cut off``
+    (at the start) gives the rest of the answer before, where that was cut.
 a tool's name
     calls that tool.
 """
@@ -45,6 +47,7 @@ _RECALL = re.compile(
 _ASKED = re.compile(
     r"\bwhat(?:'s|’s| is| was) my ([\w ]{1,30}?)\s*(?:\?|$)|\b(who) am i\b", re.IGNORECASE | re.MULTILINE
 )
+_GO_ON = re.compile(r"\s*(?:please )?(?:continue|go on|your last answer was cut off)\b", re.IGNORECASE)
 _MOST_RECALLED = 10
 
 
@@ -64,6 +67,8 @@ def answer(body: dict[str, Any], turns: tuple[Turn, ...], model: Model, inspecto
     """
     last = next(turn for turn in reversed(turns) if turn.role == "user")
     drafts = _thinking(body, turns, last, model)
+    if _GO_ON.match(last.prompt) and (rest := _rest(body, turns, model, inspector)):
+        return [*drafts, Draft("text", rest)]
     calls = client_calls(body, last)
     form = (body.get("output_config") or {}).get("format")
     if calls:
@@ -79,6 +84,17 @@ def answer(body: dict[str, Any], turns: tuple[Turn, ...], model: Model, inspecto
         return [*drafts, Draft("text", text)] if text else drafts
     drafts.append(Draft("text", "\n\n".join([OPENING, *_sections(body, turns, last, inspector)])))
     return [*drafts, *server_calls(body, last), *citations(turns, last, inspector)]
+
+
+def _rest(body: dict[str, Any], turns: tuple[Turn, ...], model: Model, inspector: Inspector) -> str:
+    """Return what the answer before would have said after the point where it was cut; "" if it was whole."""
+    if len(turns) < 3 or turns[-1].role != "user":
+        return ""
+    whole = "".join(
+        draft.text for draft in answer(body, turns[:-2], model, inspector) if draft.kind == "text"
+    )
+    said = turns[-2].prompt
+    return whole[len(said) :] if whole.startswith(said) else ""
 
 
 def _echo(turn: Turn) -> str | None:

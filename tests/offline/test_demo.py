@@ -424,3 +424,31 @@ def test_a_web_search_is_made_up_and_says_so_and_can_be_sent_back(ask: Ask) -> N
 def test_a_prefilled_answer_is_continued(ask: Ask) -> None:
     message = ask(messages=[user("say: one two"), assistant("one")], model="claude-haiku-4-5")
     assert text(message) == " two"
+
+
+@pytest.mark.parametrize(
+    "ask", ["Your last answer was cut off. Continue exactly there.", "go on", "Continue"]
+)
+def test_it_goes_on_where_an_answer_was_cut(client: anthropic.Anthropic, ask: str) -> None:
+    asked = {"role": "user", "content": "write 60 words"}
+
+    def said(tokens: int, *more: dict[str, str]) -> tuple[str, str | None]:
+        message = client.messages.create(
+            model="claude-sonnet-5-5",
+            max_tokens=tokens,
+            messages=[asked, *more],  # type: ignore[list-item]
+        )
+        return "".join(block.text for block in message.content if block.type == "text"), message.stop_reason
+
+    whole, _ = said(1000)
+    talk: list[dict[str, str]] = []
+    pieces = []
+    reason: str | None = "max_tokens"
+    while reason == "max_tokens":
+        piece, reason = said(30, *talk)
+        pieces.append(piece)
+        talk += [{"role": "assistant", "content": piece}, {"role": "user", "content": ask}]
+        assert len(pieces) < 20
+    assert len(pieces) > 2
+    assert "".join(pieces) == whole
+    assert "begins" in said(1000, *talk)[0]  # nothing is left: an ordinary answer
