@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from anthropic import Anthropic
 
 from claude_magic.api import models
-from claude_magic.api.events import Fold
 from claude_magic.api.files import Files
+from claude_magic.api.fold import Fold
 from claude_magic.api.patience import Patience
 from claude_magic.api.stream import Stream
 from claude_magic.display.frontend import View
 from claude_magic.display.status import Status, Wait
-from claude_magic.errors import ApiProblem, ClaudeMagicError, RequestRefused
+from claude_magic.ending import stage_of
+from claude_magic.errors import ApiProblem, RequestRefused
 from claude_magic.question import Prepared
 from claude_magic.stop import Stop, Stopped
-from claude_magic.values import Answer, Stage, Turn, Usage
-
-_STAGES: Mapping[str, Stage] = {
-    "refusal": "refused",
-    "max_tokens": "max_tokens",
-    "model_context_window_exceeded": "max_tokens",
-}
+from claude_magic.values import Answer, Turn, Usage
 
 JOURNAL_EVERY = 0.4
 """Seconds of a reply that a dying kernel may lose."""
+MOST_EXPIRED = 20
+"""Uploaded files that have expired and are uploaded again for one question."""
 UNEASY = 15.0
 """Seconds of silence from which the status line tells when it will be given up."""
 
@@ -96,11 +93,11 @@ def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
     pending = prepared.turn(Answer(), "pending")
     means.view.begin(_status(model, Fold(), began), prepared.blocks)
     means.journal.begin(pending, prepared.key)
-    followed = _persist(prepared, means, pending, began)
+    followed = _tried(prepared, means, pending, began)
     answer = followed.fold.answer()
     usage = _estimated(model, answer.usage, followed.fold.characters)
     turn = replace(
-        prepared.turn(replace(answer, usage=usage), _stage(answer, followed.problem)),
+        prepared.turn(replace(answer, usage=usage), stage_of(answer, failed=_failed(followed.problem))),
         seconds=time.monotonic() - began,
         request_id=followed.request_id,
         demo=followed.demo,
@@ -138,18 +135,22 @@ class _Followed:
     demo: bool = False
 
 
-def _persist(prepared: Prepared, means: Means, pending: Turn, began: float) -> _Followed:
+def _tried(prepared: Prepared, means: Means, pending: Turn, began: float) -> _Followed:
     """Try until a reply has begun, the API says no, patience ends, or the user stops it."""
     tries = 1
-    uploaded_again = False
+    expired = 0
     while True:
         followed = _follow(prepared, means, pending, began)
         problem = followed.problem
         if not isinstance(problem, ApiProblem) or followed.begun:
             return followed
-        if isinstance(problem, RequestRefused) and not uploaded_again and means.files.forget(str(problem)):
+        if (
+            isinstance(problem, RequestRefused)
+            and expired < MOST_EXPIRED
+            and means.files.forget(str(problem))
+        ):
             # An uploaded file has expired: it is uploaded again, and the question asked again, without fuss.
-            uploaded_again = True
+            expired += 1
             continue
         pause = means.patience.wait(problem, tries)
         if pause is None:
@@ -177,7 +178,7 @@ def _follow(prepared: Prepared, means: Means, pending: Turn, began: float) -> _F
         body = means.stop.during(lambda: prepared.request(means.files).body(), waiting)
     except Stopped:
         return _Followed(fold)
-    except (ClaudeMagicError, KeyboardInterrupt) as problem:
+    except (Exception, KeyboardInterrupt) as problem:  # noqa: BLE001 - kept first, raised by the caller
         return _Followed(fold, problem=problem)
     drawn = journaled = 0
     due = time.monotonic() + JOURNAL_EVERY
@@ -195,7 +196,7 @@ def _follow(prepared: Prepared, means: Means, pending: Turn, began: float) -> _F
                     means.journal.journal(pending, lines)
                     journaled += len(lines)
                     due = time.monotonic() + JOURNAL_EVERY
-    except (ApiProblem, KeyboardInterrupt) as problem:
+    except (Exception, KeyboardInterrupt) as problem:  # noqa: BLE001 - kept first, raised by the caller
         ended = problem
     if ended is not None or means.stop.asked:
         fold = stream.refold(prepared.numbers())
@@ -210,12 +211,8 @@ def _uneasy(stream: Stream) -> Wait | None:
     return Wait(what, "gives up", max(0.0, stream.deadline - stream.silence))
 
 
-def _stage(answer: Answer, problem: BaseException | None) -> Stage:
-    if answer.complete:
-        return _STAGES.get(answer.stop_reason, "complete")
-    if problem is None or isinstance(problem, KeyboardInterrupt):
-        return "interrupted"
-    return "cut" if answer.parts else "failed"
+def _failed(problem: BaseException | None) -> bool:
+    return problem is not None and not isinstance(problem, KeyboardInterrupt)
 
 
 def _status(model: models.Model, fold: Fold, began: float) -> Status:

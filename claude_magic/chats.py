@@ -4,17 +4,67 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from claude_magic.api.events import Fold
-from claude_magic.api.repair import assistant_message
+from claude_magic.api.fold import Fold
+from claude_magic.api.models import find
 from claude_magic.api.stream import decoded
 from claude_magic.conversation.history import PARTIAL, Conversation, OnRerun, nth_of_cell
 from claude_magic.conversation.notebook import Notebook, conversation_ids, is_kin, settle
 from claude_magic.conversation.reading import Summary
 from claude_magic.conversation.store import Store
+from claude_magic.ending import ended, stage_of
 from claude_magic.errors import UsageProblem, did_you_mean
-from claude_magic.values import Numbers, Turn, cited_text
+from claude_magic.values import Numbers, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How often a run of a cell has asked."""
+
+    cell_id: str = ""
+    execution: int = -1
+    count: int = 0
+
+    def during(self, cell_id: str, execution: int) -> bool:
+        """Whether it is this run."""
+        return (self.cell_id, self.execution) == (cell_id, execution)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a question is asked.
+
+    Parameters
+    ----------
+    conversation : Conversation
+        The one it is asked in; without an id where it is yet to be made.
+    cell : str
+        The id under which the turn is kept.
+    history : tuple of Turn
+        What stands above it and is sent along.
+    rerun : OnRerun
+        How its turn is kept.
+    """
+
+    conversation: Conversation
+    cell: str
+    history: tuple[Turn, ...]
+    rerun: OnRerun
+    asked: _Asked
+
+
+def _going_on(conversation: Conversation, cell: str, rerun: OnRerun, asked: _Asked) -> Place:
+    """The place of a question for the rest of a partial answer; where that is the cell's own, both stay."""
+    own = [turn for turn in conversation.turns if turn.cell_id == cell] if cell else []
+    again = bool(own) and own[-1].stage in PARTIAL
+    history = (conversation if again else conversation.above(cell, rerun)).answered()
+    if not history or history[-1].stage not in PARTIAL:
+        raise UsageProblem(
+            "--continue: the last answer here was not cut, so there is nothing to go on from. "
+            "Nothing was sent."
+        )
+    return Place(conversation, cell, history, "append" if again else rerun, asked)
 
 
 class Chats:
@@ -31,7 +81,7 @@ class Chats:
         self._notes: list[str] = []
         self._notebook: Notebook | None = None
         self._current = Conversation()
-        self._asked: tuple[str, int, int] = ("", -1, 0)
+        self._asked = _Asked()
 
     @property
     def current(self) -> Conversation:
@@ -83,11 +133,11 @@ class Chats:
             return loaded
         after = loaded
         for turn, lines in unfinished:
-            ended = _recovered(turn, lines)
-            if _would_lose_an_answer(after, ended):
-                self.store.record(conversation_id, ended)
+            done = _recovered(turn, lines, after.above(turn.cell_id, "replace").turns)
+            if _would_lose_an_answer(after, done):
+                self.store.record(conversation_id, done)
             else:
-                after = after.put(ended, "replace")
+                after = after.put(done, "replace")
         self.store.write(loaded, after)
         count = len(unfinished)
         self._notes.append(
@@ -96,10 +146,10 @@ class Chats:
         )
         return after
 
-    def for_cell(
-        self, cell_id: str, execution: int, *, name: str, new: bool, rerun: OnRerun
-    ) -> tuple[str, Conversation]:
-        """Make the conversation current in which a cell speaks.
+    def place(
+        self, cell_id: str, execution: int, *, name: str, new: bool, rerun: OnRerun, go_on: bool
+    ) -> Place:
+        """Where a cell speaks; nothing is changed by asking.
 
         Parameters
         ----------
@@ -111,49 +161,39 @@ class Chats:
             The conversation asked for; ``""`` for the cell's own, or the current one.
         new : bool
             Whether the question begins a conversation of its own.
-
-        Returns
-        -------
-        cell : str
-            The id under which the turn is kept.
-        history : Conversation
-            What stands above it.
-        """
-        count = self._asked[2] + 1 if self._asked[:2] == (cell_id, execution) else 1
-        self._asked = (cell_id, execution, count)
-        cell = nth_of_cell(cell_id, count)
-        if name:
-            self._current = self._named(name) or self._created(name)
-        elif new:
-            self._current = self._begun_by(cell) or self._created(self._free_name())
-        elif cell and not self._has(self._current, cell):
-            self._current = self._spoken_in(cell) or self._current
-        if not self._current.id:
-            self._current = self._created(self._current.name)
-        # Another kernel of this notebook may have spoken since.
-        self._current = self.store.refreshed(self._current)
-        return cell, self._current.above(cell, rerun)
-
-    def to_continue(self, cell: str, rerun: OnRerun) -> tuple[Conversation, OnRerun]:
-        """What a question goes on from that asks for the rest of a partial answer, and how it is kept.
-
-        The partial answer may be that of the same cell: then both stay.
+        go_on : bool
+            Whether it asks for the rest of a partial answer, which may be that of the same cell.
 
         Raises
         ------
         UsageProblem
-            When the answer above is whole, or there is none. Nothing was sent.
+            When there is no partial answer to go on from. Nothing was sent.
         """
-        own = [turn for turn in self._current.turns if turn.cell_id == cell] if cell else []
-        again = bool(own) and own[-1].stage in PARTIAL
-        history = self._current if again else self._current.above(cell, rerun)
-        answered = history.answered()
-        if not answered or answered[-1].stage not in PARTIAL:
-            raise UsageProblem(
-                "--continue: the last answer here was not cut, so there is nothing to go on from. "
-                "Nothing was sent."
-            )
-        return history, "append" if again else rerun
+        count = self._asked.count + 1 if self._asked.during(cell_id, execution) else 1
+        cell = nth_of_cell(cell_id, count)
+        if name:
+            spoken_in = self._named(name) or Conversation(name=name)
+        elif new:
+            spoken_in = self._begun_by(cell) or Conversation(name=self._free_name())
+        elif cell and not self._has(self._current, cell):
+            spoken_in = self._spoken_in(cell) or self._current
+        else:
+            spoken_in = self._current
+        if spoken_in.id:
+            # Another kernel of this notebook may have spoken since.
+            spoken_in = self.store.refreshed(spoken_in)
+        asked = _Asked(cell_id, execution, count)
+        if go_on:
+            return _going_on(spoken_in, cell, rerun, asked)
+        return Place(spoken_in, cell, spoken_in.above(cell, rerun).answered(), rerun, asked)
+
+    def take(self, place: Place) -> str:
+        """Speak there from now on; return the id of the conversation, which is made if need be."""
+        self._asked = place.asked
+        self._current = place.conversation
+        if not self._current.id:
+            self._current = self._created(self._current.name)
+        return self._current.id
 
     def without_cells(self, cell_ids: Sequence[str]) -> None:
         """Let the turns of deleted cells leave; they stay in the store."""
@@ -170,7 +210,7 @@ class Chats:
 
     def keep(self, turn: Turn, rerun: OnRerun, key: str = "") -> None:
         """Keep a turn that has ended, in its place; a failed one does not replace an answer."""
-        if _would_lose_an_answer(self._current, turn):
+        if rerun != "append" and _would_lose_an_answer(self._current, turn):
             self.store.record(self._current.id, turn, key)
             return
         after = self._current.put(turn, rerun)
@@ -297,17 +337,14 @@ def _would_lose_an_answer(conversation: Conversation, turn: Turn) -> bool:
     return any(old.reply for old in conversation.turns if old.cell_id == turn.cell_id)
 
 
-def _recovered(turn: Turn, lines: Sequence[str]) -> Turn:
+def _recovered(turn: Turn, lines: Sequence[str], above: Sequence[Turn]) -> Turn:
     """A turn whose kernel died, ended with what had been journaled."""
-    fold = Fold()
+    numbers = Numbers(tuple(block for one in (*above, turn) for block in one.blocks))
+    fold = Fold(numbers)
     for event in decoded(list(lines)):
         fold.take(event)
     answer = fold.answer()
-    return replace(
-        turn,
-        answer=answer,
-        reply=assistant_message(answer),
-        shown=cited_text(answer.parts, Numbers(turn.blocks)),
-        stage="interrupted" if answer.parts else "failed",
-        model=answer.model or turn.model,
-    )
+    stage = stage_of(answer, failed=not answer.parts)
+    done = ended(turn, answer, stage, find(answer.model or turn.model), numbers)
+    # No header tells it any more, but the local API's ids do.
+    return replace(done, demo=answer.message_id.startswith("msg_local_"))

@@ -7,20 +7,21 @@ import hashlib
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from claude_magic.api import models
 from claude_magic.api.check import MOST_BYTES, check
 from claude_magic.api.files import Files
-from claude_magic.api.repair import assistant_message, clean, repaired
+from claude_magic.api.repair import repaired
 from claude_magic.api.request import Request, replied, user_message
+from claude_magic.characters import sendable
 from claude_magic.content import attachment_blocks, prompt_blocks
 from claude_magic.content.crowd import CROWD, in_a_crowd
 from claude_magic.content.secrets import document_text, find_secrets
-from claude_magic.display.sources import source_list
+from claude_magic.ending import ended
 from claude_magic.errors import UsageProblem
-from claude_magic.values import AS_USUAL, Answer, Attaching, Block, Numbers, Stage, Turn, cited_text
+from claude_magic.values import AS_USUAL, Answer, Attaching, Block, Numbers, Stage, Turn
 
 GO_ON = "Your last answer was cut off. Continue exactly where it stopped, and repeat nothing of it."
 """What ``--continue`` asks; no model need take a half answer of its own as the last message for it."""
@@ -85,27 +86,23 @@ class Prepared:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     began: float = field(default_factory=time.time)
 
+    def at(self, history: tuple[Turn, ...], cell_id: str = "", conversation: str = "") -> Prepared:
+        """The question in a conversation."""
+        return replace(self, history=history, cell_id=cell_id, conversation=conversation)
+
     def turn(self, answer: Answer, stage: Stage) -> Turn:
         """The turn this question becomes with an answer."""
         question = self.question
-        numbers = self.numbers()
-        text = cited_text(answer.parts, numbers)
-        cited = source_list(numbers.sources)
-        return Turn(
+        asked = Turn(
             prompt=question.prompt,
             blocks=self.blocks,
-            # What the model declined to say on does not go back to it as something said.
-            reply=b"" if stage == "refused" else assistant_message(answer),
-            shown=f"{text}\n\n{cited}" if cited else text,
-            answer=answer,
-            stage=stage,
-            model=answer.model or question.model.id,
-            cost=models.cost(question.model, answer.usage),
+            model=question.model.id,
             id=self.id,
             conversation=self.conversation,
             cell_id=self.cell_id,
             began=self.began,
         )
+        return ended(asked, answer, stage, question.model, self.numbers())
 
     @functools.cached_property
     def key(self) -> str:
@@ -168,7 +165,7 @@ class Prepared:
             question.model.id,
             min(question.max_tokens, question.model.max_output),
             repaired(messages),
-            clean(question.system),
+            sendable(question.system),
             question.stop_sequences,
         )
         check(request)
@@ -179,12 +176,14 @@ class Prepared:
         asked = [*(turn.blocks for turn in self.history), self.blocks]
         # More than so many pictures in one request: a stricter limit holds for all of them.
         pictures = sum(block.kind == "image" for blocks in asked for block in blocks)
+        pages = sum(block.pages for blocks in asked for block in blocks)
         model = self.question.model
-        if pictures > model.max_pages:
-            raise UsageProblem(
-                f"{pictures:,} pictures in this conversation; {model.id} takes {model.max_pages}. "
-                "Begin a new one with --new. Nothing was sent."
-            )
+        for count, what in ((pictures, "pictures"), (pages, "PDF pages")):
+            if count > model.max_pages:
+                raise UsageProblem(
+                    f"{count:,} {what} in this conversation; {model.id} takes {model.max_pages}. "
+                    "Begin a new one with --new. Nothing was sent."
+                )
         if pictures > CROWD:
             asked = [in_a_crowd(blocks) for blocks in asked]
         if files is not None:

@@ -10,7 +10,6 @@ import keyword
 import sys
 import time
 import uuid
-from dataclasses import replace
 from pathlib import Path
 from typing import cast, get_args
 
@@ -24,18 +23,19 @@ from claude_magic.api.client import Endpoint, connect, describe, resolve
 from claude_magic.api.count import count_tokens
 from claude_magic.api.files import Files
 from claude_magic.api.models import find, unlisted
-from claude_magic.api.patience import Patience, persist
+from claude_magic.api.patience import Patience, retried
 from claude_magic.ask import Means, NotKept, ask, show_again
-from claude_magic.chats import Chats
+from claude_magic.chats import Chats, Place
+from claude_magic.consent import Consent
 from claude_magic.conversation import OnRerun
 from claude_magic.conversation.notebook import identify
 from claude_magic.conversation.store import Store
 from claude_magic.desk import Desk
-from claude_magic.display.frontend import Views, can_answer, front_end, running_cell
+from claude_magic.display.frontend import Views, front_end, running_cell
 from claude_magic.display.preview import preview
 from claude_magic.display.status import money
 from claude_magic.display.table import Table
-from claude_magic.errors import ConfigProblem, Interrupted, UsageProblem, did_you_mean
+from claude_magic.errors import Interrupted, UsageProblem, did_you_mean
 from claude_magic.flags import Line, Quoted, choice, whole_number
 from claude_magic.question import GO_ON, Prepared, Question, prepare
 from claude_magic.reply import Reply
@@ -50,13 +50,14 @@ class Session:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._views = Views(shell)
+        self._consent = Consent(shell)
         self._endpoint = Endpoint()
         self._connected: Anthropic | None = None
         self._files: Files | None = None
         self._kept: Chats | None = None
+        self._kept_at = ""
         self._id = uuid.uuid4().hex
         self._told: set[str] = set()
-        self._allowed: set[str] = set()
 
     def ask(self, line: Line, prompt: str, settings: Settings) -> Reply:
         """Ask what a cell asks, keep the turn, then raise what ended it early.
@@ -71,12 +72,13 @@ class Session:
         into = line.one("into")
         if into and (not into.isidentifier() or keyword.iskeyword(into)):
             raise UsageProblem(f"--into {into}: not a variable's name. Nothing was sent.")
-        alone = line.has("no_history")
-        prepared, rerun = self._prepare(line, prompt, settings), _rerun(settings)
+        prepared = self._prepare(line, prompt, settings)
         if not settings.allow_secrets:
-            self._ask_about_secrets(prepared)
-        if not alone:
-            prepared, rerun = self._placed(prepared, line, settings)
+            self._consent.to_secrets(prepared.secrets())
+        place = self._place(line, settings)
+        if place is not None:
+            conversation = self._chats(settings).take(place)
+            prepared = prepared.at(place.history, place.cell, conversation)
         quiet = line.has("quiet") or settings.quiet
         key = prepared.key
         reused = self._chats(settings).reused(key) if line.has("reuse") or settings.reuse else None
@@ -86,16 +88,18 @@ class Session:
             if reused is not None:
                 turn, problem = show_again(prepared, reused, view), None
             else:
-                journal = NotKept() if alone else self._chats(settings)
+                journal = NotKept() if place is None else self._chats(settings)
                 means = Means(client, self._uploads(client), view, journal, stop, _patience(settings))
                 turn, problem = ask(prepared, means)
-            if not alone:
-                self._chats(settings).keep(turn, rerun, key)
+            if place is not None:
+                self._chats(settings).keep(turn, place.rerun, key)
                 self._say_notes(settings)
             reply = Reply(turn, shown_in=0 if quiet else self._shell.execution_count)
             self._shell.user_ns["_claude"] = reply
-            if into and turn.stage != "failed":
+            if into and (reply.text or turn.stage == "complete"):
                 self._shell.user_ns[into] = reply.text
+            if view.problem:
+                sys.stderr.write(f"{view.problem}\n")
         if stop.interrupted or isinstance(problem, KeyboardInterrupt):
             raise Interrupted("stopped by the notebook; what had come is kept in _claude") from None
         if problem is not None:
@@ -109,15 +113,16 @@ class Session:
     def preview(self, line: Line, prompt: str, settings: Settings) -> Table:
         """The request as it would be sent: nothing is sent, but for its counting when ``--count`` asks."""
         prepared = self._prepare(line, prompt, settings)
-        if not (line.has("no_history") or line.has("new")):
-            cell, _ = running_cell(self._shell)
-            history = self._entered(settings).current.above(cell, _rerun(settings))
-            prepared = replace(prepared, history=history.answered())
+        place = self._place(line, settings)
+        if place is not None:
+            prepared = prepared.at(place.history)
         request = prepared.request(None)  # what is only looked at is not uploaded
         model = prepared.question.model
         if line.has("count"):
+            if not settings.allow_secrets:
+                self._consent.to_secrets(prepared.secrets())
             client = self._client(settings)
-            tokens = persist(lambda: count_tokens(request, client), _patience(settings), time.sleep)
+            tokens = retried(lambda: count_tokens(request, client), _patience(settings), time.sleep)
             about, done = "", "counted by the API, not asked"
         else:
             tokens, about, done = prepared.estimated_tokens(), "≈", "nothing was sent"
@@ -171,24 +176,23 @@ class Session:
     def _looked_up(self, name: str, settings: Settings) -> models.Model:
         """A model that the catalogue lacks, as the API knows it."""
         client = self._client(settings)
-        return persist(lambda: resolve(name, client), _patience(settings), time.sleep)
+        return retried(lambda: resolve(name, client), _patience(settings), time.sleep)
 
-    def _placed(self, prepared: Prepared, line: Line, settings: Settings) -> tuple[Prepared, OnRerun]:
-        """Put a question into the conversation that its cell speaks in; also, how its turn is to be kept."""
-        chats, rerun = self._entered(settings), _rerun(settings)
+    def _place(self, line: Line, settings: Settings) -> Place | None:
+        """Where a question is asked; None outside the conversation."""
+        if line.has("no_history"):
+            return None
+        chats = self._entered(settings)
         cell, deleted = running_cell(self._shell)
         chats.without_cells(deleted)
-        cell, history = chats.for_cell(
+        return chats.place(
             cell,
             self._shell.execution_count,
             name=line.one("chat"),
             new=line.has("new"),
-            rerun=rerun,
+            rerun=_rerun(settings),
+            go_on=line.has("continue"),
         )
-        if line.has("continue"):
-            history, rerun = chats.to_continue(cell, rerun)
-        placed = replace(prepared, history=history.answered(), cell_id=cell, conversation=chats.current.id)
-        return placed, rerun
 
     def _entered(self, settings: Settings) -> Chats:
         """The conversations of the notebook that the running cell stands in."""
@@ -197,32 +201,18 @@ class Session:
         return chats
 
     def _chats(self, settings: Settings) -> Chats:
+        if self._kept is not None and self._kept_at != settings.store:
+            self._kept.store.close()
+            self._kept = None
         if self._kept is None:
             self._kept = Chats(Store.open(_store_path(settings.store)))
+            self._kept_at = settings.store
         return self._kept
 
     def _say_notes(self, settings: Settings) -> None:
         """Say, once each, what the user should know of the store and the notebook."""
         for note in self._chats(settings).take_notes():
             sys.stderr.write(f"{note}\n")
-
-    def _ask_about_secrets(self, prepared: Prepared) -> None:
-        """Ask before something that looks like a secret goes out; where nobody can answer, refuse.
-
-        Raises
-        ------
-        UsageProblem
-            When the answer is anything but yes. Nothing was sent.
-        """
-        found = prepared.secrets()
-        if not found:
-            return
-        what = "; ".join(found[:5])
-        advice = "Take it out, or allow it by %claude_config allow_secrets=True. Nothing was sent."
-        if not can_answer(self._shell):
-            raise UsageProblem(f"This looks like a secret: {what}. {advice}")
-        if not _yes(f"This looks like a secret: {what}. Send it all the same? [y/N] "):
-            raise UsageProblem(f"Not sent, because it looks like a secret: {what}. {advice}")
 
     def _uploads(self, client: Anthropic) -> Files:
         if self._files is None:
@@ -269,7 +259,7 @@ class Session:
         if self._connected is None:
             client = connect(self._endpoint, self._tell_once)
             try:
-                self._ask_about_host(foreign_host(client), settings)
+                self._consent.to_host(foreign_host(client), settings.hosts)
             except BaseException:
                 client.close()
                 raise
@@ -280,16 +270,6 @@ class Session:
         if note not in self._told:
             self._told.add(note)
             sys.stderr.write(f"{note}\n")
-
-    def _ask_about_host(self, host: str, settings: Settings) -> None:
-        if not host or host in self._allowed or host in settings.hosts.split():
-            return
-        advice = f"%claude_config hosts={host}, or CLAUDE_MAGIC_HOSTS, allows it. Nothing was sent."
-        if not can_answer(self._shell):
-            raise ConfigProblem(f"Requests and the key would go to {host}, not to Anthropic. {advice}")
-        if not _yes(f"Requests and the key go to {host}, not to Anthropic. Is that right? [y/N] "):
-            raise ConfigProblem(f"Not sent to {host}. {advice}")
-        self._allowed.add(host)
 
     def _system(self, value: str) -> str:
         """The system prompt a flag means: text, ``@file`` or a kernel variable of type str."""
@@ -305,14 +285,6 @@ class Session:
             kind = type(names[value]).__name__
             raise UsageProblem(f"-s {value}: a system prompt is a str, not {kind}. Nothing was sent.")
         return str(names[value])
-
-
-def _yes(question: str) -> bool:
-    """Ask the person at the notebook; anything but a yes is a no."""
-    try:
-        return input(question).strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
 
 
 def _patience(settings: Settings) -> Patience:

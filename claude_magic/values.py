@@ -320,11 +320,11 @@ class Turn:
 
     prompt: str
     blocks: tuple[Block, ...] = field(repr=False)
-    reply: bytes = field(repr=False)
-    shown: str = field(repr=False)
-    answer: Answer
-    stage: Stage
-    model: str
+    reply: bytes = field(default=b"", repr=False)
+    shown: str = field(default="", repr=False)
+    answer: Answer = Answer()
+    stage: Stage = "pending"
+    model: str = ""
     cost: float | None = None
     seconds: float = 0.0
     request_id: str = ""

@@ -202,7 +202,7 @@ def the_next_cell_works(kernel: Kernel, server: FaultServer, row: Scenario, ques
     check_messages(messages)
     assert texts(messages[-1]) == "And then?"
     if row.received.strip() and row.sent_back:
-        received = row.received.replace("\0", "")  # which no request can carry
+        received = row.received.replace("\0", "\ufffd")  # which no request can carry
         assert [texts(message) for message in messages] == [question, received, "And then?"]
     else:
         assert len(messages) == 1, messages

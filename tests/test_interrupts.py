@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from claude_magic.api.patience import PATIENT, Patience, persist
+from claude_magic.api.patience import Patience, retried
 from claude_magic.errors import ApiBusy, ApiProblem, RequestRefused
 from claude_magic.stop import Stop, Stopped
 from tests.benchmarks.interrupts import interrupts
@@ -93,7 +93,7 @@ def test_waits_double_obey_the_api_and_end() -> None:
     ("seconds", "said"), [(3600.0, "until "), (1e12, "more than a day"), (float("inf"), "more than a day")]
 )
 def test_a_wait_too_long_says_when_to_ask_again(seconds: float, said: str) -> None:
-    told = str(PATIENT.given_up(busy(retry_after=seconds), 1))
+    told = str(Patience().given_up(busy(retry_after=seconds), 1))
     assert f"The API asks to wait {said}" in told
     assert told.endswith("(request req_1)")
 
@@ -106,9 +106,9 @@ def test_a_call_is_made_again_until_it_succeeds_or_patience_ends() -> None:
             raise busy(retry_after=0.01)
         return "done"
 
-    assert persist(call, PATIENT, calls.append) == "done"
+    assert retried(call, Patience(), calls.append) == "done"
     assert calls == [0.01, 0.01]
     calls = []
     with pytest.raises(ApiProblem, match="3 tries were made") as raised:
-        persist(call, Patience(retries=2), lambda _: None)
+        retried(call, Patience(retries=2), lambda _: None)
     assert raised.value.tries == 3

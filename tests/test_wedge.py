@@ -12,7 +12,7 @@ import pytest
 
 from claude_magic.api import models
 from claude_magic.api.check import check
-from claude_magic.api.events import Fold
+from claude_magic.api.fold import Fold
 from claude_magic.api.repair import repaired
 from claude_magic.api.request import Message, Request
 from claude_magic.api.stream import decoded

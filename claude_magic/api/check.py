@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from claude_magic.api.repair import seen_sound
 from claude_magic.api.request import Message, Request
+from claude_magic.characters import is_sendable
 from claude_magic.errors import UsageProblem
 
 MOST_BYTES = 32_000_000
@@ -61,7 +62,9 @@ def _head(request: Request) -> str:
         return "max_tokens below 1"
     if any(not text.strip() for text in request.stop_sequences):
         return "an empty stop sequence"
-    return "" if _carried(request.system) else "a system prompt with half a character in it"
+    if not all(map(is_sendable, (request.system, *request.stop_sequences))):
+        return "a character that no request can carry, in the system prompt or a stop sequence"
+    return ""
 
 
 def _order(messages: Sequence[Message]) -> str:
@@ -98,21 +101,21 @@ def _pairs(messages: Sequence[Message]) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _facts(block: bytes) -> _Facts:
-    kind = seen_sound(block)
-    if kind:
-        return _Facts(kind)
+    if large := seen_sound(block):
+        return _Facts(large)
     try:
         raw = json.loads(block.decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError):
         return _Facts(wrong="a block that is no JSON")
-    if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
+    kind = raw.get("type") if isinstance(raw, dict) else None
+    if not isinstance(kind, str) or not kind:
         return _Facts(wrong="a block without a type")
-    kind = raw["type"]
-    if not raw.get(_REQUIRED.get(kind, "type")):
-        return _Facts(kind, wrong=f"a {kind} block without its {_REQUIRED[kind]}")
-    if kind == "text" and not raw["text"].strip():
+    required = _REQUIRED.get(kind, "type")
+    if not raw.get(required):
+        return _Facts(kind, wrong=f"a {kind} block without its {required}")
+    if kind == "text" and not str(raw["text"]).strip():
         return _Facts(kind, wrong="a text block that is blank")
-    if not all(map(_carried, _texts(raw))):
+    if not all(map(is_sendable, _texts(raw))):
         return _Facts(kind, wrong="a character that no request can carry")
     return _Facts(kind, str(raw.get("id") or raw.get("tool_use_id") or ""))
 
@@ -132,13 +135,3 @@ def _texts(value: object) -> Iterator[str]:
         case list():
             for one in value:
                 yield from _texts(one)
-
-
-def _carried(text: str) -> bool:
-    if "\0" in text:
-        return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

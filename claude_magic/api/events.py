@@ -1,17 +1,15 @@
-"""The event stream of a reply: decoded into typed events, folded into an answer.
+"""The events of a reply's stream, decoded from the wire.
 
-The same fold serves live, replayed and journaled streams. Adjacent text deltas of one batch are
-merged while decoding, so that a burst of thousands of deltas costs one event.
+What is not what it claims to be is refused here, so that nothing behind this needs to look twice. Adjacent
+text deltas of one batch are merged, so that a burst of thousands of deltas costs one event.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, assert_never
-
-from claude_magic.values import Answer, Numbers, OtherPart, Part, TextPart, ThinkingPart, ToolUsePart, Usage
+from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ def decode(batch: Iterable[str]) -> list[Event]:
                 delta = raw["delta"]
                 known = _DELTAS.get(delta["type"])
                 if known is not None:
-                    index, text = raw["index"], delta[known[1]]
+                    index, text = _index(raw), delta[known[1]]
                     if not isinstance(text, str):
                         raise MalformedEvent(f"{delta['type']} without text")
                     if pieces and index == open_index and known[0] == open_kind:
@@ -161,213 +159,64 @@ def _event(kind: str, raw: Mapping[str, Any]) -> Event:
     match kind:
         case "message_start":
             message = raw["message"]
-            usage = message.get("usage") or {}
-            return MessageStart(message.get("id") or "", message.get("model") or "", usage)
+            return MessageStart(_text(message, "id"), _text(message, "model"), _object(message, "usage"))
         case "content_block_start":
-            return BlockStart(raw["index"], raw["content_block"])
+            return BlockStart(_index(raw), _block(_object(raw, "content_block", needed=True)))
         case "content_block_delta" if raw["delta"]["type"] == "citations_delta":
-            return CitationDelta(raw["index"], raw["delta"]["citation"])
+            return CitationDelta(_index(raw), _object(raw["delta"], "citation", needed=True))
         case "content_block_stop":
-            return BlockStop(raw["index"])
+            return BlockStop(_index(raw))
         case "message_delta":
             delta = raw["delta"]
             return MessageDelta(
-                delta.get("stop_reason") or "",
-                delta.get("stop_sequence") or "",
-                delta.get("stop_details"),
-                raw.get("usage") or {},
+                _text(delta, "stop_reason"),
+                _text(delta, "stop_sequence"),
+                _object(delta, "stop_details") or None,
+                _object(raw, "usage"),
             )
         case "message_stop":
             return MessageStop()
         case "error":
-            error = raw.get("error") or {}
-            return StreamError(
-                error.get("type") or "error", error.get("message") or "", raw.get("request_id") or ""
-            )
+            error = _object(raw, "error")
+            said = _text(error, "message")
+            return StreamError(_text(error, "type") or "error", said, _text(raw, "request_id"))
         case _:
-            return Unknown(kind)
+            return Unknown(str(kind))
 
 
-class _OpenBlock:
-    """A content block that is still growing."""
-
-    __slots__ = ("citations", "pieces", "raw", "signature")
-
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        self.raw = raw
-        self.pieces: list[str] = [raw.get("text") or raw.get("thinking") or ""]
-        self.signature: str = raw.get("signature") or ""
-        self.citations: list[Mapping[str, Any]] = list(raw.get("citations") or ())
-
-    def part(self) -> Part:
-        kind = self.raw.get("type", "")
-        text = "".join(self.pieces)
-        match kind:
-            case "text":
-                return TextPart(whole(text), tuple(self.citations))
-            case "thinking":
-                return ThinkingPart(text, self.signature)
-            case "tool_use":
-                start = self.raw.get("input")
-                return ToolUsePart(
-                    self.raw.get("id") or "",
-                    self.raw.get("name") or "",
-                    text or (json.dumps(start) if start else ""),
-                )
-            case _:
-                return OtherPart(kind, {**self.raw, "input_json": text} if text else self.raw)
+def _block(block: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A block as it begins; the fields that are read of it have their types."""
+    if _text(block, "type") in ("text", "thinking", "tool_use"):
+        for name in ("text", "thinking", "signature", "id", "name"):
+            _text(block, name)
+        citations = block.get("citations") or []
+        if not isinstance(citations, list) or not all(isinstance(one, dict) for one in citations):
+            raise MalformedEvent("citations that are none")
+    return block
 
 
-class Fold:
-    """The fold of a stream: feed it events in order, read the answer at any time.
-
-    It appends to lists, so that its cost is linear however many deltas come.
-
-    Parameters
-    ----------
-    numbers : Numbers
-        Numbers the sources that the answer cites.
-    """
-
-    def __init__(self, numbers: Numbers | None = None) -> None:
-        self._blocks: dict[int, _OpenBlock] = {}
-        self._head = Answer()
-        self._stopped = False
-        self.characters = 0
-        """Characters received so far: text, thinking and tool input."""
-        self._news: list[str] = []
-        self._numbers = numbers or Numbers()
-        self._shown = False
-        self._apart = False
-
-    @property
-    def started(self) -> bool:
-        """Whether ``message_start`` has been seen."""
-        return bool(self._head.message_id or self._head.model)
-
-    @property
-    def usage(self) -> Usage:
-        """The usage as far as the API has told it."""
-        return self._head.usage
-
-    def take(self, event: Event) -> None:
-        """Take in one event; what is unknown or out of place is passed over."""
-        match event:
-            case Delta(index, kind, text):
-                self._grow(index, kind, text)
-            case BlockStart(index, block):
-                self._open(index, block)
-            case CitationDelta(index, citation):
-                if index in self._blocks:
-                    self._blocks[index].citations.append(citation)
-            case BlockStop(index):
-                if index in self._blocks:
-                    self._show(self._numbers.mark(self._blocks[index].citations))
-            case MessageStart():
-                self._begin(event)
-            case MessageDelta():
-                self._end(event)
-            case MessageStop():
-                self._stopped = True
-            case StreamError() | Unknown():
-                pass
-            case _:
-                assert_never(event)
-
-    def _begin(self, event: MessageStart) -> None:
-        if not self.started:
-            self._head = replace(
-                self._head,
-                message_id=event.message_id,
-                model=event.model,
-                usage=merge(Usage(), event.usage),
-            )
-
-    def _end(self, event: MessageDelta) -> None:
-        self._head = replace(
-            self._head,
-            stop_reason=event.stop_reason or self._head.stop_reason,
-            stop_sequence=event.stop_sequence or self._head.stop_sequence,
-            stop_details=event.stop_details or self._head.stop_details,
-            usage=replace(merge(self._head.usage, event.usage), final=True),
-        )
-
-    def _open(self, index: int, block: Mapping[str, Any]) -> None:
-        self._blocks[index] = _OpenBlock(block)
-        if block.get("type") == "text":
-            self._show(self._blocks[index].pieces[0])
-        else:
-            self._apart = self._shown
-
-    def _grow(self, index: int, kind: str, text: str) -> None:
-        block = self._blocks.get(index)
-        if block is None:  # its start was lost: the text still counts
-            block = self._blocks[index] = _OpenBlock({"type": kind})
-        if kind == "signature":
-            block.signature += text
-        else:
-            block.pieces.append(text)
-            self.characters += len(text)
-            if kind == "text":
-                self._show(text)
-
-    def _show(self, text: str) -> None:
-        if text:
-            self._news.append("\n\n" + text if self._apart else text)
-            self._shown = True
-            self._apart = False
-
-    def news(self) -> str:
-        """The answer's text since the last call, with numbers behind cited passages."""
-        text = "".join(self._news)
-        # Half a surrogate pair waits for its other half.
-        held = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
-        self._news = [held] if held else []
-        return whole(text[: len(text) - len(held)])
-
-    @property
-    def phase(self) -> str:
-        """What the model is doing: ``waiting``, ``thinking``, ``writing`` or ``calling a tool``."""
-        if not self._blocks:
-            return "waiting"
-        last = self._blocks[max(self._blocks)].raw.get("type", "")
-        return {"thinking": "thinking", "redacted_thinking": "thinking", "text": "writing"}.get(
-            last, "calling a tool"
-        )
-
-    def answer(self) -> Answer:
-        """The answer as received so far."""
-        parts = tuple(block.part() for _, block in sorted(self._blocks.items()))
-        return replace(self._head, parts=parts, complete=self._stopped and bool(self._head.stop_reason))
+def _index(raw: Mapping[str, Any]) -> int:
+    index = raw["index"]
+    if not isinstance(index, int):
+        raise MalformedEvent("an index that is no number")
+    return index
 
 
-def merge(usage: Usage, raw: Mapping[str, Any]) -> Usage:
-    """Overwrite a usage by what an event tells; fields it leaves out stand."""
-
-    def number(value: object, old: int) -> int:
-        return value if isinstance(value, int) else old
-
-    split = raw.get("cache_creation") or {}
-    details = raw.get("output_tokens_details") or {}
-    return replace(
-        usage,
-        input_tokens=number(raw.get("input_tokens"), usage.input_tokens),
-        output_tokens=number(raw.get("output_tokens"), usage.output_tokens),
-        cache_read_input_tokens=number(raw.get("cache_read_input_tokens"), usage.cache_read_input_tokens),
-        cache_creation_input_tokens=number(
-            raw.get("cache_creation_input_tokens"), usage.cache_creation_input_tokens
-        ),
-        cache_creation_1h_tokens=number(
-            split.get("ephemeral_1h_input_tokens"), usage.cache_creation_1h_tokens
-        ),
-        thinking_tokens=number(details.get("thinking_tokens"), usage.thinking_tokens),
-    )
+def _text(raw: Mapping[str, Any], name: str) -> str:
+    """A field that is a text, ``""`` where it is missing or null."""
+    value = raw.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise MalformedEvent(f"a {name} that is no text")
+    return value
 
 
-def whole(text: str) -> str:
-    """Replace lone surrogates, which no request can carry, by U+FFFD; pairs become their character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+def _object(raw: Mapping[str, Any], name: str, *, needed: bool = False) -> Mapping[str, Any]:
+    """A field that is an object, an empty one where it is missing or null."""
+    value = raw.get(name)
+    if value is None and not needed:
+        return {}
+    if not isinstance(value, dict):
+        raise MalformedEvent(f"a {name} that is no object")
+    return value

@@ -39,6 +39,13 @@ _BUSY = {
     "api_error": ("a fault of the API", PAUSE_FAULT),
     "timeout_error": ("a timeout of the API", PAUSE_FAULT),
 }
+_STATUS_OF = {
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+}
 _BUSY_STATUS = {
     408: ("a timeout of the API", PAUSE_FAULT),
     409: ("a conflict", PAUSE_FAULT),
@@ -88,10 +95,11 @@ def malformed(message: str, request_id: str) -> StreamCut:
     return StreamCut(f"The reply broke off: {line(message)}; what came before is kept. {_GO_ON}", request_id)
 
 
-def from_stream(event: StreamError, request_id: str, *, begun: bool) -> ApiProblem:
+def from_stream(event: StreamError, client: Anthropic, request_id: str, *, begun: bool) -> ApiProblem:
     """An ``error`` event inside the stream; ``begun`` where some of the reply had come before it."""
     named = line(event.request_id) or request_id
-    said = f"{line(event.kind)}: {line(event.message)}" if event.message else line(event.kind)
+    message = line(event.message, client)
+    said = f"{line(event.kind)}: {message}" if message else line(event.kind)
     if event.kind in _BUSY:
         brief, pause = _BUSY[event.kind]
         told = (
@@ -102,15 +110,16 @@ def from_stream(event: StreamError, request_id: str, *, begun: bool) -> ApiProbl
         return ApiBusy(told, named, brief=brief, pause=pause)
     if begun:
         return StreamCut(f"The reply ended in an error ({said}); what came is kept. {_GO_ON}", named)
-    return RequestRefused(f"The API refused the request ({said}).", named)
+    code = _STATUS_OF.get(event.kind, 400)
+    return RequestRefused(_refusal(code, message or line(event.kind)), named)
 
 
-def not_a_stream(response: httpx2.Response, request_id: str) -> ConnectionProblem:
+def not_a_stream(response: httpx2.Response, client: Anthropic, request_id: str) -> ConnectionProblem:
     """A successful response that is not an event stream; a JSON error in it is shown."""
     kind = line(response.headers.get("content-type", "")) or "missing"
     said = ""
     if "json" in kind:
-        said = _said(response)
+        said = _said(response, client)
     what = f"{said}. " if said else "A proxy or a login page? "
     return ConnectionProblem(
         f"The answer is no reply of the Messages API (content type {kind}): {what}"
@@ -135,16 +144,10 @@ def from_sdk(error: Exception, client: Anthropic, request_id: str, *, begun: boo
     begun : bool
         Whether any of the reply had come.
     """
-    problem = _mapped(error, client, request_id, begun=begun)
-    problem.args = (masked(str(problem.args[0]), client),)
-    return problem
-
-
-def _mapped(error: Exception, client: Anthropic, request_id: str, *, begun: bool) -> ApiProblem:
     if isinstance(error, ApiProblem):
         return error
     if isinstance(error, anthropic.APIStatusError):
-        return _status(error)
+        return _from_status(error, client)
     host = name_of(client.base_url)
     if begun:
         return StreamCut(
@@ -176,14 +179,15 @@ def _mapped(error: Exception, client: Anthropic, request_id: str, *, begun: bool
             pause=PAUSE_LOST,
         )
     return ConnectionProblem(
-        f"The answer of {host} cannot be read: {line(str(error)) or 'it is no reply of the Messages API'}.",
+        f"The answer of {host} cannot be read: {line(str(error), client) or 'it is no reply'}.",
         request_id,
     )
 
 
-def _status(error: anthropic.APIStatusError) -> ApiProblem:
+def _from_status(error: anthropic.APIStatusError, client: Anthropic) -> ApiProblem:
     code, request_id = error.status_code, line(error.request_id or "")
-    message = line(error.api_message or "") or _said(error.response) or f"HTTP {code}, without a message"
+    message = line(error.api_message or "", client) or _said(error.response, client)
+    message = message or f"HTTP {code}, without a message"
     again = error.response.headers.get("x-should-retry", "")
     busy = code in _BUSY_STATUS or code >= 500
     if busy:
@@ -196,20 +200,22 @@ def _status(error: anthropic.APIStatusError) -> ApiProblem:
             retry_after=retry_after(error.response.headers),
         )
     return RequestRefused(
-        _refusal(code, message, error.response),
+        _redirect(error.response) if 300 <= code < 400 else _refusal(code, message),
         request_id,
         brief=f"refused ({code})",
         pause=PAUSE_FAULT if again == "true" else None,
     )
 
 
-def _refusal(code: int, message: str, response: httpx2.Response) -> str:
-    if 300 <= code < 400:
-        host = line(httpx2.URL(response.headers.get("location", "")).host) or "another address"
-        return (
-            f"The answer is a redirect to {host}, which is not followed, so that the key stays here. "
-            "Check the base URL in %claude_config."
-        )
+def _redirect(response: httpx2.Response) -> str:
+    host = line(httpx2.URL(response.headers.get("location", "")).host) or "another address"
+    return (
+        f"The answer is a redirect to {host}, which is not followed, so that the key stays here. "
+        "Check the base URL in %claude_config."
+    )
+
+
+def _refusal(code: int, message: str) -> str:
     match code:
         case 400 if _TOO_LONG.search(message):
             return (
@@ -225,6 +231,8 @@ def _refusal(code: int, message: str, response: httpx2.Response) -> str:
             return f"The API wants payment first: {message}. See the account's billing page."
         case 403:
             return f"The API does not allow this: {message}. Another model, or another key, may be allowed."
+        case 404 if "file" in message:
+            return f"An attachment that was uploaded is gone: {message}. Ask again to upload it anew."
         case 404:
             near = did_you_mean(message.rpartition(" ")[2], [model.id for model in models.CATALOGUE])
             return f"Not found: {message}.{near} %claude_config model=… chooses another."
@@ -257,7 +265,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return left if left > 0 else None
 
 
-def _said(response: httpx2.Response) -> str:
+def _said(response: httpx2.Response, client: Anthropic) -> str:
     """The message in an error's body, or its beginning as plain text; a page of HTML says nothing."""
     try:
         text = response.read().decode("utf-8", "replace")
@@ -268,15 +276,20 @@ def _said(response: httpx2.Response) -> str:
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError):
-        return line(text)
+        return line(text, client)
     error = raw.get("error") if isinstance(raw, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
-    return line(message) if isinstance(message, str) else line(text)
+    return line(message if isinstance(message, str) else text, client)
 
 
-def line(text: str) -> str:
-    """One plain line of foreign text, shortened, without a full stop at its end."""
-    masked_text = masked(text[: 4 * _LONGEST])
-    shown = "".join(character if character.isprintable() else " " for character in masked_text)
-    shown = " ".join(shown.split())
-    return (shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…").rstrip(".")
+def line(text: str, client: Anthropic | None = None) -> str:
+    """One plain line of foreign text, without keys, shortened, without a full stop at its end.
+
+    Parameters
+    ----------
+    client : Anthropic or None
+        Whose key must not be repeated, whatever it looks like.
+    """
+    plain = masked(text[: 8 * _LONGEST], client)
+    plain = " ".join("".join(letter if letter.isprintable() else " " for letter in plain).split())
+    return (plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…").rstrip(".")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -43,6 +44,7 @@ class Files:
         self._client = client
         self._uploaded: dict[Block, Uploaded] = {}
         self._missing = False
+        self._lock = threading.Lock()  # a stopped question's upload may still be under way
 
     def placed(self, blocks: Sequence[Block], above: int) -> tuple[Block, ...]:
         """The blocks, those larger than ``above`` bytes by reference; inline where the API has no files.
@@ -52,13 +54,18 @@ class Files:
         above : int
             Bytes of the payload; 0 for never.
         """
-        return tuple(
-            self._reference(block) if above and block.size > above and _is_inline(block) else block
-            for block in blocks
-        )
+        with self._lock:
+            return tuple(
+                self._reference(block) if above and block.size > above and _is_inline(block) else block
+                for block in blocks
+            )
 
     def forget(self, message: str) -> bool:
         """Forget the files an error message speaks of; True when there were any: then a retry helps."""
+        with self._lock:
+            return self._forget(message)
+
+    def _forget(self, message: str) -> bool:
         gone = [block for block, uploaded in self._uploaded.items() if uploaded.file_id in message]
         for block in gone:
             del self._uploaded[block]

@@ -1,4 +1,4 @@
-"""How long to wait for the API, and how often to try: all waiting is ours, in sight and bounded."""
+"""How long to wait for the API, and how often to try: all waiting is ours, and bounded."""
 
 from __future__ import annotations
 
@@ -56,11 +56,7 @@ class Patience:
         return problem
 
 
-PATIENT = Patience()
-"""Patience with nothing said."""
-
-
-def persist(call: Callable[[], Result], patience: Patience, sleep: Callable[[float], None]) -> Result:
+def retried(call: Callable[[], Result], patience: Patience, sleep: Callable[[float], None]) -> Result:
     """Call until it succeeds, is refused or patience ends; for calls that show nothing while they wait.
 
     Raises

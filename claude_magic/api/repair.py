@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from claude_magic.api.events import whole
 from claude_magic.api.request import Message, encode, encode_any
+from claude_magic.characters import sendable
 from claude_magic.values import Answer, OtherPart, Part, TextPart, ThinkingPart, ToolUsePart
 
 LARGE = 65_536
@@ -167,7 +167,7 @@ def _sound(role: str, raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
     match role, raw.get("type"):
         case _, "text":
             text = raw.get("text")
-            written = isinstance(text, str) and bool(clean(text).strip())
+            written = isinstance(text, str) and bool(sendable(text).strip())
             return _clean_all(raw) if written else None
         case "assistant", "thinking":
             # Signed as it stands, so it goes back as it stands or not at all.
@@ -195,21 +195,16 @@ def _is_blank(block: object) -> bool:
 
 
 def _clean_all(raw: Mapping[str, Any]) -> dict[str, Any]:
-    return {clean(key): _cleaned(value) for key, value in raw.items()}
+    return {sendable(key): _cleaned(value) for key, value in raw.items()}
 
 
 def _cleaned(value: Any) -> Any:
     match value:
         case str():
-            return clean(value)
+            return sendable(value)
         case dict():
             return _clean_all(value)
         case list():
             return [_cleaned(one) for one in value]
         case _:
             return value
-
-
-def clean(text: str) -> str:
-    """The text without what no request can carry: half characters become U+FFFD, NUL goes."""
-    return whole(text.replace("\0", "") if "\0" in text else text)

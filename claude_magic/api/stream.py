@@ -22,7 +22,6 @@ from claude_magic.api.address import name_of
 from claude_magic.api.events import (
     Delta,
     Event,
-    Fold,
     MalformedEvent,
     MessageDelta,
     MessageStop,
@@ -30,6 +29,7 @@ from claude_magic.api.events import (
     Unknown,
     decode,
 )
+from claude_magic.api.fold import Fold
 from claude_magic.api.patience import Patience
 from claude_magic.errors import ApiProblem
 from claude_magic.stop import Stop
@@ -115,7 +115,6 @@ class Stream:
             before were yielded.
         """
         drawn = 0.0
-        whole = False
         while not self._stop.asked:
             over = self._done.is_set()  # asked before the batch is taken, so that nothing slips between
             batch = self._received[self._taken :]
@@ -125,13 +124,12 @@ class Stream:
                 self._note(events)
                 yield events
                 self._raise_error(events)
-                whole = whole or any(isinstance(event, MessageStop) for event in events)
+                if any(isinstance(event, MessageStop) for event in events):
+                    return  # whatever else the connection may hold
                 if any(isinstance(event, Delta) for event in events):
                     drawn = time.monotonic()
             elif over:
-                if not whole:
-                    raise self._problem()
-                return
+                raise self._problem()
             else:
                 self._be_patient()
                 yield events
@@ -180,7 +178,7 @@ class Stream:
             if isinstance(event, StreamError):
                 if event.kind == MALFORMED:
                     raise failures.malformed(event.message, self.request_id)
-                raise failures.from_stream(event, self.request_id, begun=self.begun)
+                raise failures.from_stream(event, self._client, self.request_id, begun=self.begun)
 
     def _wait(self, drawn: float) -> None:
         """Sleep until something has come and the last drawing is old enough, or until a tick or the end."""
@@ -221,7 +219,7 @@ class Stream:
         self.request_id = failures.line(response.headers.get("request-id", ""))
         self.demo = response.headers.get("server", "") == "claude-magic-offline"
         if not response.headers.get("content-type", "").startswith("text/event-stream"):
-            raise failures.not_a_stream(response, self.request_id)
+            raise failures.not_a_stream(response, self._client, self.request_id)
         for sse in anthropic.Stream.raw_events(response):
             if self._abandoned:
                 return
@@ -231,7 +229,7 @@ class Stream:
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Learn the connection as soon as it is made, so that it can be shut also before any answer."""
-        if name == "connection.connect_tcp.complete":
+        if name.endswith("connect_tcp.complete"):
             # A handle of our own: TLS takes the socket itself away.
             self._socket = info["return_value"].get_extra_info("socket").dup()
             if self._abandoned:

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Mapping
 from xml.sax.saxutils import quoteattr
 
+from claude_magic.characters import sendable
 from claude_magic.content.names import shown
 from claude_magic.errors import UsageProblem
 from claude_magic.values import Attaching, Block
@@ -151,16 +152,6 @@ def encoded(text: str, name: str, note: str = "", size: int = 0) -> Block:
 def tokens_of(text: str) -> int:
     """Estimate the tokens of a text (≈), at 3.3 characters each."""
     return -(-len(text) * 10 // 33)
-
-
-def sendable(text: str) -> str:
-    """Replace what no request can carry: NUL and lone surrogates."""
-    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def _json(block: Mapping[str, object]) -> bytes:

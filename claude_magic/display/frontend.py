@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -26,6 +26,40 @@ class View(Protocol):
 
     def end(self, turn: Turn) -> None:
         """Leave what stays."""
+
+
+class Guarded:
+    """A view that may fail without harm to the turn: it falls silent then, and says why.
+
+    Parameters
+    ----------
+    view : View
+        What shows the reply.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self.problem = ""
+        """One line for the user, ``""`` while all is well."""
+
+    def begin(self, status: Status, blocks: Sequence[Block]) -> None:
+        """Begin the view."""
+        self._try(lambda: self._view.begin(status, blocks))
+
+    def draw(self, text: str, status: Status) -> None:
+        """Draw, if nothing has failed before."""
+        if not self.problem:
+            self._try(lambda: self._view.draw(text, status))
+
+    def end(self, turn: Turn) -> None:
+        """End the view, also one that could not draw."""
+        self._try(lambda: self._view.end(turn))
+
+    def _try(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - whatever the page or the terminal does
+            self.problem = f"The answer could not be shown ({type(error).__name__}); it is in _claude and in %claude_history."
 
 
 class NoView:
@@ -60,16 +94,19 @@ class Views:
         self._shell = shell
         self._runtime: Runtime | None = None
 
-    def make(self, wanted: str, stop: Stop) -> View:
-        """The view for the cell now running.
+    def make(self, wanted: str, stop: Stop) -> Guarded:
+        """The view for the cell now running, guarded.
 
         Parameters
         ----------
         wanted : str
             The setting ``view``, or ``none``.
         stop : Stop
-            What a Stop button sets.
+            What a Stop button asks.
         """
+        return Guarded(self._view(wanted, stop))
+
+    def _view(self, wanted: str, stop: Stop) -> View:
         kind = fitting_view(self._shell) if wanted == "auto" else wanted
         if kind == "none":
             return NoView()

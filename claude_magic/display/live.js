@@ -106,8 +106,13 @@ export default {
   /** @param {{model: any}} context */
   initialize({ model }) {
     model.on("msg:custom", (/** @type {any} */ message) => take(model, message));
-    model.send({ kind: "hello", number: frameOf(model).number });
-    return () => replies.delete(model.get("key"));
+    // The first may come before the kernel has a subshell to hear it with while the cell runs.
+    const hello = () => {
+      if (!frameOf(model).heard && !frameOf(model).ended) model.send({ kind: "hello", number: frameOf(model).number });
+    };
+    hello();
+    const again = [400, 1500, 4000].map((delay) => setTimeout(hello, delay));
+    return () => again.forEach(clearTimeout) ?? replies.delete(model.get("key"));
   },
 
   /** @param {{model: any, el: HTMLElement}} context */

@@ -84,13 +84,22 @@ def final_line(turn: Turn) -> str:
     parts = [turn.model, *_tokens(turn.answer.usage)]
     if turn.cost is not None and turn.answer.usage.output_tokens and not turn.reused:
         parts.append(money(turn.cost) + (" at list price" if turn.demo else ""))
-    if turn.stage in STAGES:
-        parts.append(STAGES[turn.stage])
+    if wording := ended_how(turn):
+        parts.append(wording)
     if turn.reused:
         parts.append("reused from the store, free")
     if turn.demo:
         parts.append("offline demo, not Claude")
     return visible(" · ".join(parts))
+
+
+def ended_how(turn: Turn) -> str:
+    """What is said of a turn that did not end by itself, ``""`` for one that did."""
+    if turn.stage == "interrupted" and not turn.answer.parts:
+        return "stopped before an answer"
+    if turn.answer.stop_reason == "model_context_window_exceeded":
+        return "cut: the context window is full"
+    return STAGES.get(turn.stage, "")
 
 
 def _tokens(usage: Usage) -> list[str]:

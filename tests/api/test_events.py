@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_magic.api.events import Delta, Fold, MalformedEvent, StreamError, Unknown, decode
+from claude_magic.api.events import Delta, MalformedEvent, StreamError, Unknown, decode
+from claude_magic.api.fold import Fold
 from claude_magic.values import Answer, OtherPart, TextPart, ThinkingPart, ToolUsePart
 
 

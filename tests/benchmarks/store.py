@@ -14,7 +14,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from claude_magic.api.events import Fold, decode
+from claude_magic.api.events import decode
+from claude_magic.api.fold import Fold
 from claude_magic.conversation.history import Conversation
 from claude_magic.conversation.store import Store
 from claude_magic.values import Block

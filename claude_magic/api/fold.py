@@ -1,0 +1,205 @@
+"""The fold of a stream: from events to the answer as received so far.
+
+The same fold serves live, replayed and journaled streams.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, assert_never
+
+from claude_magic.api.events import (
+    BlockStart,
+    BlockStop,
+    CitationDelta,
+    Delta,
+    Event,
+    MessageDelta,
+    MessageStart,
+    MessageStop,
+    StreamError,
+    Unknown,
+)
+from claude_magic.characters import whole
+from claude_magic.values import Answer, Numbers, OtherPart, Part, TextPart, ThinkingPart, ToolUsePart, Usage
+
+
+class _OpenBlock:
+    """A content block that is still growing."""
+
+    __slots__ = ("citations", "pieces", "raw", "signature")
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.raw = raw
+        self.pieces: list[str] = [raw.get("text") or raw.get("thinking") or ""]
+        self.signature: str = raw.get("signature") or ""
+        self.citations: list[Mapping[str, Any]] = list(raw.get("citations") or ())
+
+    def part(self) -> Part:
+        kind = self.raw.get("type", "")
+        text = "".join(self.pieces)
+        match kind:
+            case "text":
+                return TextPart(whole(text), tuple(self.citations))
+            case "thinking":
+                return ThinkingPart(text, self.signature)
+            case "tool_use":
+                start = self.raw.get("input")
+                return ToolUsePart(
+                    self.raw.get("id") or "",
+                    self.raw.get("name") or "",
+                    text or (json.dumps(start) if start else ""),
+                )
+            case _:
+                return OtherPart(kind, {**self.raw, "input_json": text} if text else self.raw)
+
+
+class Fold:
+    """The fold of a stream: feed it events in order, read the answer at any time.
+
+    It appends to lists, so that its cost is linear however many deltas come.
+
+    Parameters
+    ----------
+    numbers : Numbers
+        Numbers the sources that the answer cites.
+    """
+
+    def __init__(self, numbers: Numbers | None = None) -> None:
+        self._blocks: dict[int, _OpenBlock] = {}
+        self._head = Answer()
+        self._stopped = False
+        self.characters = 0
+        """Characters received so far: text, thinking and tool input."""
+        self._news: list[str] = []
+        self._numbers = numbers or Numbers()
+        self._shown = False
+        self._apart = False
+
+    @property
+    def started(self) -> bool:
+        """Whether ``message_start`` has been seen."""
+        return bool(self._head.message_id or self._head.model)
+
+    @property
+    def usage(self) -> Usage:
+        """The usage as far as the API has told it."""
+        return self._head.usage
+
+    def take(self, event: Event) -> None:
+        """Take in one event; what is unknown or out of place is passed over."""
+        match event:
+            case Delta(index, kind, text):
+                self._grow(index, kind, text)
+            case BlockStart(index, block):
+                self._open(index, block)
+            case CitationDelta(index, citation):
+                if index in self._blocks:
+                    self._blocks[index].citations.append(citation)
+            case BlockStop(index):
+                if index in self._blocks:
+                    self._show(self._numbers.mark(self._blocks[index].citations))
+            case MessageStart():
+                self._begin(event)
+            case MessageDelta():
+                self._end(event)
+            case MessageStop():
+                self._stopped = True
+            case StreamError() | Unknown():
+                pass
+            case _:
+                assert_never(event)
+
+    def _begin(self, event: MessageStart) -> None:
+        if not self.started:
+            self._head = replace(
+                self._head,
+                message_id=event.message_id,
+                model=event.model,
+                usage=merge(Usage(), event.usage),
+            )
+
+    def _end(self, event: MessageDelta) -> None:
+        self._head = replace(
+            self._head,
+            stop_reason=event.stop_reason or self._head.stop_reason,
+            stop_sequence=event.stop_sequence or self._head.stop_sequence,
+            stop_details=event.stop_details or self._head.stop_details,
+            usage=replace(merge(self._head.usage, event.usage), final=True),
+        )
+
+    def _open(self, index: int, block: Mapping[str, Any]) -> None:
+        self._blocks[index] = _OpenBlock(block)
+        if block.get("type") == "text":
+            self._show(self._blocks[index].pieces[0])
+        else:
+            self._apart = self._shown
+
+    def _grow(self, index: int, kind: str, text: str) -> None:
+        block = self._blocks.get(index)
+        if block is None:  # its start was lost: the text still counts
+            block = self._blocks[index] = _OpenBlock({"type": kind})
+        if kind == "signature":
+            block.signature += text
+        else:
+            block.pieces.append(text)
+            self.characters += len(text)
+            if kind == "text":
+                self._show(text)
+
+    def _show(self, text: str) -> None:
+        if text:
+            self._news.append("\n\n" + text if self._apart else text)
+            self._shown = True
+            self._apart = False
+
+    def news(self) -> str:
+        """The answer's text since the last call, with numbers behind cited passages."""
+        text = "".join(self._news)
+        # Half a surrogate pair waits for its other half.
+        held = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        self._news = [held] if held else []
+        return whole(text[: len(text) - len(held)])
+
+    @property
+    def phase(self) -> str:
+        """What the model is doing: ``waiting``, ``thinking``, ``writing`` or ``calling a tool``."""
+        if not self._blocks:
+            return "waiting"
+        last = self._blocks[max(self._blocks)].raw.get("type", "")
+        return {"thinking": "thinking", "redacted_thinking": "thinking", "text": "writing"}.get(
+            last, "calling a tool"
+        )
+
+    def answer(self) -> Answer:
+        """The answer as received so far."""
+        parts = tuple(block.part() for _, block in sorted(self._blocks.items()))
+        return replace(self._head, parts=parts, complete=self._stopped and bool(self._head.stop_reason))
+
+
+def merge(usage: Usage, raw: Mapping[str, Any]) -> Usage:
+    """Overwrite a usage by what an event tells; fields it leaves out stand."""
+
+    def number(value: object, old: int) -> int:
+        return value if isinstance(value, int) else old
+
+    def inner(name: str) -> Mapping[str, Any]:
+        value = raw.get(name)
+        return value if isinstance(value, dict) else {}
+
+    split, details = inner("cache_creation"), inner("output_tokens_details")
+    return replace(
+        usage,
+        input_tokens=number(raw.get("input_tokens"), usage.input_tokens),
+        output_tokens=number(raw.get("output_tokens"), usage.output_tokens),
+        cache_read_input_tokens=number(raw.get("cache_read_input_tokens"), usage.cache_read_input_tokens),
+        cache_creation_input_tokens=number(
+            raw.get("cache_creation_input_tokens"), usage.cache_creation_input_tokens
+        ),
+        cache_creation_1h_tokens=number(
+            split.get("ephemeral_1h_input_tokens"), usage.cache_creation_1h_tokens
+        ),
+        thinking_tokens=number(details.get("thinking_tokens"), usage.thinking_tokens),
+    )
