@@ -26,7 +26,7 @@ JOURNAL_EVERY = 0.4
 """Seconds of a reply that a dying kernel may lose."""
 MOST_EXPIRED = 20
 """Uploaded files that have expired and are uploaded again for one question."""
-UNEASY = 15.0
+UNEASY = 8.0
 """Seconds of silence from which the status line tells when it will be given up."""
 
 
@@ -208,7 +208,7 @@ def _uneasy(stream: Stream) -> Wait | None:
     if stream.silence < min(UNEASY, stream.deadline / 2):
         return None
     what = "nothing more is coming" if stream.begun else "no answer yet"
-    return Wait(what, "gives up", max(0.0, stream.deadline - stream.silence))
+    return Wait(what, "times out", max(0.0, stream.deadline - stream.silence))
 
 
 def _failed(problem: BaseException | None) -> bool:

@@ -61,8 +61,8 @@ def _going_on(conversation: Conversation, cell: str, rerun: OnRerun, asked: _Ask
     history = (conversation if again else conversation.above(cell, rerun)).answered()
     if not history or history[-1].stage not in PARTIAL:
         raise UsageProblem(
-            "--continue: the last answer here was not cut, so there is nothing to go on from. "
-            "Nothing was sent."
+            "--continue: the last answer in this conversation is whole, or there is none, so there is "
+            "nothing to go on from. Nothing was sent."
         )
     return Place(conversation, cell, history, "append" if again else rerun, asked)
 
@@ -142,7 +142,7 @@ class Chats:
         count = len(unfinished)
         self._notes.append(
             f"{count} answer{'s were' if count > 1 else ' was'} cut when an earlier kernel ended; "
-            "what had come is in %claude_history."
+            "what came is in %claude_history."
         )
         return after
 

@@ -16,7 +16,7 @@ from claude_magic.conversation.export import export
 from claude_magic.conversation.portable import import_json, plain_turns
 from claude_magic.conversation.restore import Restored, RestoredTurn, read_turns
 from claude_magic.display.static import bundle, markdown
-from claude_magic.display.status import STAGES, money
+from claude_magic.display.status import ended_how, money
 from claude_magic.display.table import Table
 from claude_magic.errors import UsageProblem
 from claude_magic.values import Answer, TextPart, Turn
@@ -132,8 +132,8 @@ def _row(turn: Turn, number: int | None) -> tuple[str, ...]:
     marks = [mark for mark, on in (("stale", turn.stale), ("reused", turn.reused)) if on]
     if number is None:
         marks.append("no longer sent")
-    if turn.stage in STAGES:
-        marks.append(STAGES[turn.stage])
+    if wording := ended_how(turn):
+        marks.append(wording)
     return (
         str(number) if number else "",
         _start(turn.prompt),

@@ -59,15 +59,19 @@ class ApiProblem(ClaudeMagicError):
     Parameters
     ----------
     message : str
-        One line: what happened, what is kept, what to do.
+        What happened, and what is kept.
     request_id : str
         The API's id of the request, ``""`` where there is none.
+    advice : str
+        What to do.
     brief : str
         What happened in a few words, for the line shown while waiting to try again.
     pause : float or None
         Seconds to wait before a first further try; None where the same request would fail again.
     retry_after : float or None
         Seconds the API asked to wait.
+    charged : bool
+        Whether the try may have been charged, though its answer was lost.
     """
 
     def __init__(
@@ -75,12 +79,16 @@ class ApiProblem(ClaudeMagicError):
         message: str,
         request_id: str = "",
         *,
+        advice: str = "",
         brief: str = "",
         pause: float | None = None,
         retry_after: float | None = None,
+        charged: bool = False,
     ) -> None:
         super().__init__(message)
         self.request_id = request_id
+        self.advice = advice
+        self.charged = charged
         self.brief = brief
         self.pause = pause
         self.retry_after = retry_after
@@ -88,9 +96,15 @@ class ApiProblem(ClaudeMagicError):
         """How often the request was sent."""
 
     def __str__(self) -> str:
-        tried = f" {self.tries} tries were made." if self.tries > 1 else ""
-        named = f" (request {self.request_id})" if self.request_id else ""
-        return f"{self.args[0]}{tried}{named}"
+        parts = [str(self.args[0])]
+        if self.tries > 1:
+            parts.append(f"{self.tries} tries were made{'; each may have been charged' * self.charged}.")
+        elif self.charged:
+            parts.append("It may have been charged all the same.")
+        parts.append(self.advice)
+        if self.request_id:
+            parts.append(f"(request {self.request_id})")
+        return " ".join(filter(None, parts))
 
 
 class RequestRefused(ApiProblem):
@@ -138,7 +152,7 @@ def at_the_door(magic: Callable[_P, _R]) -> Callable[_P, _R]:
         except (ClaudeMagicError, Interrupted) as error:
             problem = error
         except KeyboardInterrupt:
-            problem = Interrupted("stopped by the notebook")
+            problem = Interrupted("stopped by an interrupt")
         problem.__cause__ = problem.__context__ = None
         raise problem.with_traceback(None)  # outside the except, or Python chains it again
 

@@ -35,6 +35,8 @@ class Question:
     ----------
     prompt : str
         The body as typed, templates included.
+    go_on : bool
+        Whether it asks for the rest of a partial answer; the body may be empty then.
     model : models.Model
         Who is asked.
     namespace : mapping
@@ -54,6 +56,7 @@ class Question:
     prompt: str
     model: models.Model
     namespace: Mapping[str, Any] = field(repr=False)
+    go_on: bool = False
     system: str = ""
     max_tokens: int = 16_000
     stop_sequences: tuple[str, ...] = ()
@@ -94,7 +97,7 @@ class Prepared:
         """The turn this question becomes with an answer."""
         question = self.question
         asked = Turn(
-            prompt=question.prompt,
+            prompt=f"(continued) {question.prompt}".rstrip() if question.go_on else question.prompt,
             blocks=self.blocks,
             model=question.model.id,
             id=self.id,
@@ -196,10 +199,12 @@ def _refuse_too_large(blocks: Sequence[Block]) -> None:
     size = sum(len(block.json) for block in blocks)
     if size > MOST_BYTES:
         largest = sorted(blocks, key=lambda block: -len(block.json))[:3]
+        largest = [one for one in largest if len(one.json) > size / 20] or largest[:1]
         named = ", ".join(f"{one.name or 'the prompt'} ({len(one.json) / 1e6:.1f} MB)" for one in largest)
         raise UsageProblem(
             f"The request would have {size / 1e6:.1f} MB; the API takes {MOST_BYTES / 1e6:.0f}. The largest: "
-            f"{named}. Attach less, or begin anew with --new. Nothing was sent."
+            f"{named}. Attach less (report.pdf[1-20] takes some pages), or begin anew with --new. "
+            "Nothing was sent."
         )
 
 
@@ -212,7 +217,10 @@ def prepare(question: Question) -> Prepared:
         When the prompt is empty or something in it cannot be sent. Nothing was sent.
     """
     attached = attachment_blocks(question.attach, question.namespace, question.how, urls=question.urls)
-    written = prompt_blocks(question.prompt, question.namespace, question.how)
+    typed = question.prompt
+    if question.go_on:
+        typed = f"{GO_ON}\n\n{typed}" if typed.strip() else GO_ON
+    written = prompt_blocks(typed, question.namespace, question.how)
     if not written:
         raise UsageProblem("The prompt is empty. Nothing was sent.")
     return Prepared(question, (*attached, *written))

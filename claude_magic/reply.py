@@ -80,7 +80,7 @@ class Reply:
         printer.text(repr(self) if self._already_shown() else visible(self.text))
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        return bundle(self.turn)
+        return None if self._already_shown() else bundle(self.turn)
 
     def _already_shown(self) -> bool:
         shell = get_ipython()

@@ -33,11 +33,11 @@ from claude_magic.conversation.store import Store
 from claude_magic.desk import Desk
 from claude_magic.display.frontend import Views, front_end, running_cell
 from claude_magic.display.preview import preview
-from claude_magic.display.status import money
+from claude_magic.display.status import money, next_step
 from claude_magic.display.table import Table
-from claude_magic.errors import Interrupted, UsageProblem, did_you_mean
+from claude_magic.errors import ApiProblem, Interrupted, UsageProblem, did_you_mean
 from claude_magic.flags import Line, Quoted, choice, whole_number
-from claude_magic.question import GO_ON, Prepared, Question, prepare
+from claude_magic.question import Prepared, Question, prepare
 from claude_magic.reply import Reply
 from claude_magic.settings import Settings
 from claude_magic.stop import Stop
@@ -101,7 +101,10 @@ class Session:
             if view.problem:
                 sys.stderr.write(f"{view.problem}\n")
         if stop.interrupted or isinstance(problem, KeyboardInterrupt):
-            raise Interrupted("stopped by the notebook; what had come is kept in _claude") from None
+            what = "what came is kept in _claude" if turn.answer.parts else "nothing had come yet"
+            raise Interrupted(f"stopped by an interrupt; {what}") from None
+        if isinstance(problem, ApiProblem) and turn.stage == "cut":
+            problem.advice = f"{next_step(turn) or 'It is in _claude; ask again'}."
         if problem is not None:
             raise problem from None
         return reply
@@ -140,10 +143,8 @@ class Session:
 
     def _prepare(self, line: Line, prompt: str, settings: Settings) -> Prepared:
         """Evaluate and encode what a cell asks; raises before anything is sent."""
-        if line.has("continue"):
-            if line.has("new") or line.has("no_history"):
-                raise UsageProblem("--continue goes on in the conversation: not with --new or --no-history.")
-            prompt = f"{GO_ON}\n\n{prompt}" if prompt.strip() else GO_ON
+        if line.has("continue") and (line.has("new") or line.has("no_history")):
+            raise UsageProblem("--continue goes on in the conversation: not with --new or --no-history.")
         tokens = line.one("max_tokens")
         system = self._system(line.one("system")) if line.has("system") else _file_or_text(settings.system)
         name = line.one("model") or settings.model
@@ -160,6 +161,7 @@ class Session:
         )
         question = Question(
             prompt=prompt,
+            go_on=line.has("continue"),
             model=model,
             namespace=self._shell.user_ns,
             system=system,

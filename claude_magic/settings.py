@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from traitlets import Bool, Enum, Float, Integer, TraitError, Unicode
+from traitlets import Bool, Enum, Float, Integer, TraitError, TraitType, Unicode
 from traitlets.config import Config, Configurable
 
 from claude_magic.errors import UsageProblem, did_you_mean
@@ -138,7 +138,7 @@ class Settings(Configurable):
             return trait._validate(self, trait.from_string(text))  # noqa: SLF001 - traitlets has no other way
         except (TraitError, ValueError) as error:
             raise UsageProblem(
-                f"{source}: {text!r} is no value for {name} ({trait.info()}). Nothing was changed."
+                f"{source}: {text!r} is no value for {name} ({_wanted(trait)}). Nothing was changed."
             ) from error
 
     def _set(self, name: str, text: str, source: str) -> None:
@@ -158,3 +158,11 @@ class Settings(Configurable):
             yield Setting(
                 name, getattr(self, name), self._sources.get(name, "default"), str(self.traits()[name].help)
             )
+
+
+def _wanted(trait: TraitType[Any, Any]) -> str:
+    """What values a trait takes, in words."""
+    least = getattr(trait, "min", None)
+    if least is None:
+        return str(trait.info())
+    return f"a {'whole ' * isinstance(trait, Integer)}number, {least:g} or more"

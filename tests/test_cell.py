@@ -267,7 +267,7 @@ def test_the_notebooks_interrupt_keeps_what_has_come_and_stops_the_queue(tmp_pat
         seen += kernel.messages(request)
         ran = Ran(messages=seen)
         assert re.sub(r"\x1b\[\d*m", "", ran.error) == (
-            "Interrupted: stopped by the notebook; what had come is kept in _claude"
+            "Interrupted: stopped by an interrupt; what came is kept in _claude"
         )
         (final,) = ran.updated
         assert "stopped, the answer is partial" in final["text/markdown"]

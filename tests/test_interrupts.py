@@ -72,8 +72,15 @@ def test_a_call_that_fails_fails_here() -> None:
         stop.during(fails, lambda: None)
 
 
-def busy(**more: float) -> ApiBusy:
-    return ApiBusy("Busy.", "req_1", brief="overloaded (529)", **{"pause": 2.0, **more})
+def busy(*, retry_after: float | None = None, charged: bool = False) -> ApiBusy:
+    return ApiBusy(
+        "Busy.",
+        "req_1",
+        brief="overloaded (529)",
+        pause=2.0,
+        retry_after=retry_after,
+        charged=charged,
+    )
 
 
 def test_waits_double_obey_the_api_and_end() -> None:
@@ -87,10 +94,13 @@ def test_waits_double_obey_the_api_and_end() -> None:
     assert patience.wait(busy(retry_after=10.1), 1) is None
     assert patience.wait(RequestRefused("No."), 1) is None
     assert Patience(retries=0).wait(busy(), 1) is None
+    assert patience.wait(busy(charged=True), 1) is not None
+    assert patience.wait(busy(charged=True), 2) is None
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(3600.0, "until "), (1e12, "more than a day"), (float("inf"), "more than a day")]
+    ("seconds", "said"),
+    [(3600.0, "until "), (1e12, "for more than a day"), (float("inf"), "for more than a day")],
 )
 def test_a_wait_too_long_says_when_to_ask_again(seconds: float, said: str) -> None:
     told = str(Patience().given_up(busy(retry_after=seconds), 1))

@@ -49,7 +49,9 @@ def corrected(url: httpx2.URL, origin: str) -> tuple[httpx2.URL, tuple[str, ...]
     if _VERSION.search(path):
         path = _VERSION.sub("", path)
         url = url.copy_with(path=path or "/")
-        notes.append(f"{origin} ends in /v1, which is added anyway; requests go to {url}.".replace("/.", "."))
+        notes.append(
+            f"{origin} names the API's path, which is added anyway; requests go to {url}.".replace("/.", ".")
+        )
     if url.scheme == "http" and not is_loopback(url):
         notes.append(
             f"The connection to {name_of(url)} is not encrypted: your key travels in the clear. Use https://."

@@ -1,7 +1,8 @@
 """From whatever the SDK and the network raise to one line of our own error tree.
 
 A line says what happened, what is kept where anything is, and what to do. What may pass by itself
-carries a ``pause``: the seconds before a first further try.
+carries a ``pause``: the seconds before a first further try. What to do about a reply that was cut is said
+by who knows where it is kept.
 """
 
 from __future__ import annotations
@@ -53,8 +54,6 @@ _BUSY_STATUS = {
     529: ("overloaded", PAUSE_BUSY),
 }
 _LONGEST = 300
-_GO_ON = "%claude --continue goes on from there."
-_MAY_COST = "It may have been charged all the same."
 _TOO_LONG = re.compile(r"too long|context (?:window|length|limit)|exceed\w* .*context", re.IGNORECASE)
 
 
@@ -62,14 +61,16 @@ def cut(request_id: str, *, ended: bool) -> StreamCut:
     """The stream ended without ``message_stop``; ``ended`` where its last word had been said."""
     if ended:
         return StreamCut("The end of the reply was not confirmed; the text received is kept.", request_id)
-    return StreamCut(f"The reply was cut before its end; what came is kept. {_GO_ON}", request_id)
+    return StreamCut("The reply was cut before its end; what came is kept.", request_id)
 
 
 def nothing_came(request_id: str) -> ConnectionProblem:
     """The stream ended before its first event."""
     return ConnectionProblem(
-        f"The connection closed before any answer. {_MAY_COST} Ask again.",
+        "The connection closed before any answer.",
         request_id,
+        advice="Ask again.",
+        charged=True,
         brief="the connection closed",
         pause=PAUSE_LOST,
     )
@@ -78,13 +79,12 @@ def nothing_came(request_id: str) -> ConnectionProblem:
 def silent(host: str, seconds: float, request_id: str, *, begun: bool) -> ApiProblem:
     """Nothing arrived for longer than a deadline."""
     if begun:
-        return StreamCut(
-            f"Nothing more came from {host} for {seconds:.0f} s; what came is kept. {_GO_ON}", request_id
-        )
+        return StreamCut(f"Nothing more came from {host} for {seconds:.0f} s; what came is kept.", request_id)
     return ConnectionProblem(
-        f"No answer from {host} in {seconds:.0f} s. {_MAY_COST} Ask again, or give it more time by "
-        "%claude_config first_event=…",
+        f"No answer from {host} in {seconds:.0f} s.",
         request_id,
+        advice="Ask again, or give it more time, as by %claude_config first_event=300.",
+        charged=True,
         brief=f"no answer in {seconds:.0f} s",
         pause=PAUSE_LOST,
     )
@@ -92,7 +92,7 @@ def silent(host: str, seconds: float, request_id: str, *, begun: bool) -> ApiPro
 
 def malformed(message: str, request_id: str) -> StreamCut:
     """A piece of the stream that cannot be read."""
-    return StreamCut(f"The reply broke off: {line(message)}; what came before is kept. {_GO_ON}", request_id)
+    return StreamCut(f"The reply broke off: {line(message)}; what came before is kept.", request_id)
 
 
 def from_stream(event: StreamError, client: Anthropic, request_id: str, *, begun: bool) -> ApiProblem:
@@ -102,14 +102,12 @@ def from_stream(event: StreamError, client: Anthropic, request_id: str, *, begun
     said = f"{line(event.kind)}: {message}" if message else line(event.kind)
     if event.kind in _BUSY:
         brief, pause = _BUSY[event.kind]
-        told = (
-            f"The API broke the reply off ({said}); what came is kept. {_GO_ON}"
-            if begun
-            else f"The API cannot answer now ({said}). Ask again in a moment."
-        )
-        return ApiBusy(told, named, brief=brief, pause=pause)
+        if begun:
+            return ApiBusy(f"The API broke the reply off ({said}); what came is kept.", named)
+        told = f"The API cannot answer now ({said})."
+        return ApiBusy(told, named, advice="Ask again in a moment.", brief=brief, pause=pause)
     if begun:
-        return StreamCut(f"The reply ended in an error ({said}); what came is kept. {_GO_ON}", named)
+        return StreamCut(f"The reply ended in an error ({said}); what came is kept.", named)
     code = _STATUS_OF.get(event.kind, 400)
     return RequestRefused(_refusal(code, message or line(event.kind)), named)
 
@@ -122,7 +120,7 @@ def not_a_stream(response: httpx2.Response, client: Anthropic, request_id: str) 
         said = _said(response, client)
     what = f"{said}. " if said else "A proxy or a login page? "
     return ConnectionProblem(
-        f"The answer is no reply of the Messages API (content type {kind}): {what}"
+        f"The answer is not a Messages API reply (content type {kind}). {what}"
         "%claude_config shows where requests go.",
         request_id,
     )
@@ -131,7 +129,7 @@ def not_a_stream(response: httpx2.Response, client: Anthropic, request_id: str) 
 def no_api(client: Anthropic) -> ConnectionProblem:
     """A successful answer that is none of the Messages API."""
     return ConnectionProblem(
-        f"The answer of {name_of(client.base_url)} is none of the Messages API: a proxy or a login page? "
+        f"The answer of {name_of(client.base_url)} is not one of the Messages API. A proxy or a login page? "
         "%claude_config shows where requests go."
     )
 
@@ -151,12 +149,14 @@ def from_sdk(error: Exception, client: Anthropic, request_id: str, *, begun: boo
     host = name_of(client.base_url)
     if begun:
         return StreamCut(
-            f"The connection to {host} broke in the middle of the reply; what came is kept. {_GO_ON}",
+            f"The connection to {host} broke in the middle of the reply; what came is kept.",
             request_id,
         )
     root = error.__cause__ if isinstance(error, anthropic.APIConnectionError) else error
     if isinstance(root, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
         slow = " in time" if isinstance(root, httpx2.ConnectTimeout) else ""
+        if "SSL" in str(root):
+            slow = " by TLS (is it http:// rather than https://?)"
         proxy = proxy_of(client)
         advice = (
             f"{proxy} names a proxy that cannot be reached or refuses: correct it, or except the host by "
@@ -173,8 +173,10 @@ def from_sdk(error: Exception, client: Anthropic, request_id: str, *, begun: boo
         return ConnectionProblem(f"What came from {host} cannot be unpacked: a proxy in between?", request_id)
     if isinstance(root, httpx2.TransportError | anthropic.APIConnectionError):
         return ConnectionProblem(
-            f"The connection to {host} broke before any answer. {_MAY_COST} Ask again.",
+            f"The connection to {host} broke before any answer.",
             request_id,
+            advice="Ask again.",
+            charged=True,
             brief="the connection broke",
             pause=PAUSE_LOST,
         )
@@ -193,8 +195,9 @@ def _from_status(error: anthropic.APIStatusError, client: Anthropic) -> ApiProbl
     if busy:
         brief, pause = _BUSY_STATUS.get(code, ("a fault of the API", PAUSE_FAULT))
         return ApiBusy(
-            f"The API cannot answer now ({code}: {message}). Ask again in a moment.",
+            f"The API cannot answer now ({code}: {message}).",
             request_id,
+            advice="Ask again in a moment.",
             brief=f"{brief} ({code})",
             pause=None if again == "false" else pause,
             retry_after=retry_after(error.response.headers),
@@ -224,8 +227,8 @@ def _refusal(code: int, message: str) -> str:
             )
         case 401:
             return (
-                f"The API rejected the credential: {message}. %claude_config shows which kind is in use; "
-                "set a valid ANTHROPIC_API_KEY and restart the kernel."
+                f"The API rejected the credential: {message}. %claude_config shows whether a key, a token or "
+                "a profile is in use; set a valid ANTHROPIC_API_KEY and restart the kernel."
             )
         case 402:
             return f"The API wants payment first: {message}. See the account's billing page."
@@ -272,7 +275,7 @@ def _said(response: httpx2.Response, client: Anthropic) -> str:
     except (httpx2.HTTPError, httpx2.StreamError):
         return ""
     if text.lstrip()[:1] == "<":
-        return "the answer is a web page: a proxy?"
+        return "a web page, as of a proxy"
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError):

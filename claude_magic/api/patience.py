@@ -37,10 +37,12 @@ class Patience:
     def wait(self, problem: ApiProblem, tries: int) -> float | None:
         """The seconds to wait after so many tries that failed; None to give up.
 
-        A wait the API asks for is taken as it is; others double from the problem's own pause, with some
-        jitter, so that many clients do not come back at once.
+        What may have been charged is tried only once more. A wait the API asks for is taken as it is;
+        others double from the problem's own pause, with some jitter, so that many clients do not come back
+        at once.
         """
-        if problem.pause is None or tries > self.retries:
+        most = min(self.retries, 1) if problem.charged else self.retries
+        if problem.pause is None or tries > most:
             return None
         if problem.retry_after is not None:
             return problem.retry_after if problem.retry_after <= self.longest_wait else None
@@ -52,7 +54,10 @@ class Patience:
         problem.tries = tries
         asked = problem.retry_after
         if problem.pause is not None and asked is not None and asked > self.longest_wait:
-            problem.args = (f"{problem.args[0]} The API asks to wait {_until(asked)}.",)
+            problem.advice = (
+                f"The API asks to wait {_until(asked)}, which is longer than longest_wait "
+                f"({self.longest_wait:.0f} s): ask again then."
+            )
         return problem
 
 
@@ -78,5 +83,5 @@ def retried(call: Callable[[], Result], patience: Patience, sleep: Callable[[flo
 
 def _until(seconds: float) -> str:
     if seconds > 86_400:
-        return "more than a day"
+        return "for more than a day"
     return f"until {time.strftime('%H:%M', time.localtime(time.time() + seconds))}"

@@ -59,7 +59,8 @@ class Guarded:
         try:
             call()
         except Exception as error:  # noqa: BLE001 - whatever the page or the terminal does
-            self.problem = f"The answer could not be shown ({type(error).__name__}); it is in _claude and in %claude_history."
+            kind = type(error).__name__
+            self.problem = f"The answer could not be shown ({kind}); it is in _claude and in %claude_history."
 
 
 class NoView:

@@ -27,7 +27,7 @@ class Wait:
     what : str
         ``overloaded (529)``, ``no answer yet``.
     then : str
-        What comes after it: ``try 2 of 5``, ``gives up``.
+        What comes after it: ``try 2 of 5``, ``times out``.
     left : float
         Seconds until then.
     """
@@ -85,7 +85,7 @@ def final_line(turn: Turn) -> str:
     if turn.cost is not None and turn.answer.usage.output_tokens and not turn.reused:
         parts.append(money(turn.cost) + (" at list price" if turn.demo else ""))
     if wording := ended_how(turn):
-        parts.append(wording)
+        parts += filter(None, (wording, next_step(turn)))
     if turn.reused:
         parts.append("reused from the store, free")
     if turn.demo:
@@ -100,6 +100,15 @@ def ended_how(turn: Turn) -> str:
     if turn.answer.stop_reason == "model_context_window_exceeded":
         return "cut: the context window is full"
     return STAGES.get(turn.stage, "")
+
+
+def next_step(turn: Turn) -> str:
+    """How to get the rest of an answer that was stopped or cut, where there is a way."""
+    if turn.stage not in ("interrupted", "max_tokens", "cut") or not (turn.reply and turn.conversation):
+        return ""
+    if turn.answer.stop_reason == "model_context_window_exceeded":
+        return ""
+    return "%claude --continue goes on"
 
 
 def _tokens(usage: Usage) -> list[str]:

@@ -28,7 +28,8 @@ class TextView:
         """Print what is new; of a wait, once, what is waited for."""
         if status.wait is not None and (said := f"{status.wait.what}, {status.wait.then}") != self._said:
             self._said = said
-            sys.stdout.write(_dim(f"{visible(str(status.wait))}") + "\n")
+            apart = "\n" if self._begun else ""  # not a word of the answer
+            sys.stdout.write(apart + _dim(f"[{visible(str(status.wait))}]") + "\n")
             sys.stdout.flush()
         if text:
             self._begun = True

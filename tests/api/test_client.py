@@ -274,7 +274,7 @@ def test_the_version_at_the_end_is_taken_off_and_said(
     monkeypatch.setenv("ANTHROPIC_BASE_URL", found)
     made, (note,) = connected()
     assert str(made.base_url).rstrip("/") == used
-    assert note == f"ANTHROPIC_BASE_URL ends in /v1, which is added anyway; requests go to {used}."
+    assert note == f"ANTHROPIC_BASE_URL names the API's path, which is added anyway; requests go to {used}."
 
 
 @pytest.mark.parametrize("found", ["", "  ", "https://api.anthropic.com", "https://api.anthropic.com/"])

@@ -68,7 +68,7 @@ def _kept(kernel: Kernel, ran: Ran, prompt: str) -> tuple[str, str]:
     look = kernel.run(LOOK)
     asked, stage, text, last = json.loads(look.stdout) if look.status == "ok" else ("", "", "", "")
     if asked != prompt:
-        plain = "KeyboardInterrupt" in error or "before anything was asked" in error
+        plain = "KeyboardInterrupt" in error or error.endswith("stopped by an interrupt")
         return "before", "" if plain else f"not kept, though the cell said: {error or ran.status}"
     if last != prompt:
         return "", "the prompt is not in the conversation"
