@@ -96,8 +96,12 @@ def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
     followed = _tried(prepared, means, pending, began)
     answer = followed.fold.answer()
     usage = _estimated(model, answer.usage, followed.fold.characters)
+    missed = prepared.cache_miss(answer, followed.fold.cache_miss)
     turn = replace(
-        prepared.turn(replace(answer, usage=usage), stage_of(answer, failed=_failed(followed.problem))),
+        prepared.turn(
+            replace(answer, usage=usage, cache_miss=missed),
+            stage_of(answer, failed=_failed(followed.problem)),
+        ),
         seconds=time.monotonic() - began,
         request_id=followed.request_id,
         demo=followed.demo,
@@ -115,6 +119,7 @@ def show_again(prepared: Prepared, answered: Turn, view: View) -> Turn:
         prepared.turn(answered.answer, answered.stage),
         model=answered.model,
         cost=0.0,
+        saved=0.0,
         demo=answered.demo,
         reused=True,
     )
@@ -152,6 +157,10 @@ def _tried(prepared: Prepared, means: Means, pending: Turn, began: float) -> _Fo
             # An uploaded file has expired: it is uploaded again, and the question asked again, without fuss.
             expired += 1
             continue
+        plain = _undiagnosed(prepared, problem)
+        if plain is not None:
+            prepared = plain
+            continue
         pause = means.patience.wait(problem, tries)
         if pause is None:
             return replace(followed, problem=means.patience.given_up(problem, tries))
@@ -164,6 +173,14 @@ def _tried(prepared: Prepared, means: Means, pending: Turn, began: float) -> _Fo
             means.stop.sleep(min(left, 0.5))
         if means.stop.asked:
             return replace(followed, problem=None)
+
+
+def _undiagnosed(prepared: Prepared, problem: ApiProblem) -> Prepared | None:
+    """The question without asking why the cache was missed, where that is what was refused."""
+    asked = isinstance(problem, RequestRefused) and prepared.question.diagnose
+    if not asked or "diagnostics" not in str(problem):
+        return None
+    return replace(prepared, question=replace(prepared.question, diagnose=False))
 
 
 def _follow(prepared: Prepared, means: Means, pending: Turn, began: float) -> _Followed:

@@ -55,4 +55,5 @@ def ended(turn: Turn, answer: Answer, stage: Stage, model: models.Model | None, 
         stage=stage,
         model=answer.model or turn.model,
         cost=models.cost(model, answer.usage) if model is not None else None,
+        saved=(models.saved(model, answer.usage) or 0.0) if model is not None else 0.0,
     )

@@ -63,6 +63,7 @@ ASK = (
     Flag(("--into",), "NAME", "Put the answer's text into this kernel variable."),
     Flag(("--quiet",), "", "Show nothing; the answer is in _claude and --into."),
     Flag(("--reuse",), "", "Answer an unchanged question from the store: free, and marked as reused."),
+    Flag(("--cache",), "HOW", "How long the API keeps what was sent for the next question: 5m, 1h or off."),
     Flag(("--count",), "", "Do not ask: count the tokens through the API, and estimate the cost."),
     Flag(("--dry-run",), "", "Do not ask: show the whole request as it would be sent. Sends nothing."),
 )

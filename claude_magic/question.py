@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from claude_magic.api import models
+from claude_magic.api import caching, models
 from claude_magic.api.check import MOST_BYTES, check
 from claude_magic.api.files import Files
 from claude_magic.api.repair import repaired
@@ -51,6 +51,12 @@ class Question:
         Bytes above which an attachment goes through the Files API; 0 for never.
     host : str
         Who answers: what one host has answered is never taken for what another would.
+    cache : str
+        For how long the prompt cache keeps what is sent: ``5m``, ``1h`` or ``off``.
+    goes_on : bool
+        Whether another question is expected to follow this one; False outside a conversation.
+    diagnose : bool
+        Whether the API is asked why its cache was missed.
     """
 
     prompt: str
@@ -65,6 +71,9 @@ class Question:
     urls: bool = False
     upload_above: int = 0
     host: str = ""
+    cache: str = "5m"
+    goes_on: bool = True
+    diagnose: bool = True
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,18 @@ class Prepared:
             began=self.began,
         )
         return ended(asked, answer, stage, question.model, self.numbers())
+
+    def cache_miss(self, answer: Answer, told: str) -> str:
+        """Why the answer's request did not find what the turn before it had left in the prompt cache.
+
+        Parameters
+        ----------
+        told : str
+            The API's word for it.
+        """
+        if not self.history or self.question.cache == "off":
+            return ""
+        return caching.missed(self.history[-1], answer, told, self.began, self.question.cache)
 
     @functools.cached_property
     def key(self) -> str:
@@ -164,15 +185,24 @@ class Prepared:
         for turn, blocks in zip(self.history, placed, strict=False):
             messages += [user_message(blocks), replied(turn.reply)]
         messages.append(user_message(placed[-1]))
+        sent, system = repaired(messages), sendable(question.system)
+        cached = question.cache != "off" and question.diagnose and question.goes_on
         request = Request(
             question.model.id,
             min(question.max_tokens, question.model.max_output),
-            repaired(messages),
-            sendable(question.system),
+            sent,
+            system,
             question.stop_sequences,
+            caching.marks(sent, question.cache, system=bool(system.strip()), goes_on=question.goes_on),
+            self._follows() if cached else None,
         )
         check(request)
         return request
+
+    def _follows(self) -> str:
+        """The id of the answer above, for the API to compare with what was asked there."""
+        message_id = self.history[-1].answer.message_id if self.history else ""
+        return message_id if message_id.startswith("msg_") and message_id.isascii() else ""
 
     def _placed(self, files: Files | None) -> list[tuple[Block, ...]]:
         """The blocks of each user message as they are sent, the question's own last."""

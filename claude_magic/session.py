@@ -39,7 +39,7 @@ from claude_magic.errors import ApiProblem, Interrupted, UsageProblem, did_you_m
 from claude_magic.flags import Line, Quoted, choice, whole_number
 from claude_magic.question import Prepared, Question, prepare
 from claude_magic.reply import Reply
-from claude_magic.settings import Settings
+from claude_magic.settings import CACHE, Settings
 from claude_magic.stop import Stop
 from claude_magic.values import Attaching, DataView, Detail, Usage
 
@@ -159,6 +159,7 @@ class Session:
             max_pages=model.max_pages,
             password=line.one("password"),
         )
+        cache = choice(line.one("cache", settings.cache), "--cache", CACHE)
         question = Question(
             prompt=prompt,
             go_on=line.has("continue"),
@@ -172,6 +173,8 @@ class Session:
             urls=line.has("urls") or settings.urls,
             upload_above=settings.upload_above,
             host="" if line.has("dry_run") else self._client(settings).base_url.host,
+            cache=cache,
+            goes_on=not line.has("no_history"),
         )
         return prepare(question)
 

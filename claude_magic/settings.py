@@ -19,6 +19,8 @@ from traitlets.config import Config, Configurable
 from claude_magic.errors import UsageProblem, did_you_mean
 
 PREFIX = "CLAUDE_MAGIC_"
+CACHE = ("5m", "1h", "off")
+"""How long the prompt cache may be asked to keep what is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,12 @@ class Settings(Configurable):
         4_000_000,
         min=0,
         help="Attachments of more bytes are uploaded once through the Files API; 0 for never.",
+    ).tag(config=True)
+    cache = Enum(
+        CACHE,
+        default_value="5m",
+        help="How long the API keeps what was sent, so that the next question pays a tenth for it or less: "
+        "'5m' after its last use, '1h' (dearer to keep), 'off' for not at all.",
     ).tag(config=True)
     allow_secrets = Bool(
         False, help="If True, what looks like a key or password is sent without asking."

@@ -166,6 +166,8 @@ class Answer:
         The API's word for why it ended, ``""`` while it has not.
     complete : bool
         True only once ``message_stop`` was seen and ``stop_reason`` is set.
+    cache_miss : str
+        A word for why the prompt cache was missed, where that mattered: ``system_changed``, ``5m_passed``.
     """
 
     parts: tuple[Part, ...] = ()
@@ -176,6 +178,7 @@ class Answer:
     stop_sequence: str = ""
     stop_details: Mapping[str, Any] | None = None
     complete: bool = False
+    cache_miss: str = ""
 
     @property
     def text(self) -> str:
@@ -300,6 +303,8 @@ class Turn:
         The answer as the reader sees it: its Markdown, with numbers behind cited passages and their sources.
     cost : float or None
         USD at list prices; None where no price is known.
+    saved : float
+        USD that the prompt cache saved, below 0 where it cost more; 0 where no price is known.
     seconds : float
         From the cell's start to the turn's end.
     demo : bool
@@ -335,3 +340,4 @@ class Turn:
     began: float = 0.0
     stale: bool = False
     reused: bool = False
+    saved: float = 0.0

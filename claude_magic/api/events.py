@@ -14,11 +14,18 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class MessageStart:
-    """The reply has begun; the input side of its usage is known."""
+    """The reply has begun; the input side of its usage is known.
+
+    Parameters
+    ----------
+    cache_miss : str
+        The API's word for why its prompt cache was missed; ``pending`` where it does not know yet.
+    """
 
     message_id: str
     model: str
     usage: Mapping[str, Any]
+    cache_miss: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +166,12 @@ def _event(kind: str, raw: Mapping[str, Any]) -> Event:
     match kind:
         case "message_start":
             message = raw["message"]
-            return MessageStart(_text(message, "id"), _text(message, "model"), _object(message, "usage"))
+            return MessageStart(
+                _text(message, "id"),
+                _text(message, "model"),
+                _object(message, "usage"),
+                _cache_miss(message.get("diagnostics")),
+            )
         case "content_block_start":
             return BlockStart(_index(raw), _block(_object(raw, "content_block", needed=True)))
         case "content_block_delta" if raw["delta"]["type"] == "citations_delta":
@@ -182,6 +194,13 @@ def _event(kind: str, raw: Mapping[str, Any]) -> Event:
             return StreamError(_text(error, "type") or "error", said, _text(raw, "request_id"))
         case _:
             return Unknown(str(kind))
+
+
+def _cache_miss(diagnostics: object) -> str:
+    if not isinstance(diagnostics, dict) or "cache_miss_reason" not in diagnostics:
+        return ""
+    reason = diagnostics["cache_miss_reason"]
+    return str(reason.get("type") or "") if isinstance(reason, dict) else "pending"
 
 
 def _block(block: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -73,6 +73,8 @@ class Fold:
         self._stopped = False
         self.characters = 0
         """Characters received so far: text, thinking and tool input."""
+        self.cache_miss = ""
+        """The API's word for why its prompt cache was missed, whether it mattered or not."""
         self._news: list[str] = []
         self._numbers = numbers or Numbers()
         self._shown = False
@@ -114,6 +116,7 @@ class Fold:
 
     def _begin(self, event: MessageStart) -> None:
         if not self.started:
+            self.cache_miss = event.cache_miss
             self._head = replace(
                 self._head,
                 message_id=event.message_id,

@@ -124,6 +124,25 @@ def unknown(name: str) -> ConfigProblem:
     return ConfigProblem(f"No model {name!r}.{hint} Nothing was sent.")
 
 
+def saved(model: Model, usage: Usage) -> float | None:
+    """What the prompt cache saved of a reply: below 0 where more was written to it than read from it.
+
+    Returns
+    -------
+    float or None
+        USD, against the same tokens uncached; None where no price is known.
+    """
+    uncached = replace(
+        usage,
+        input_tokens=usage.prompt_tokens,
+        cache_read_input_tokens=0,
+        cache_creation_input_tokens=0,
+        cache_creation_1h_tokens=0,
+    )
+    without, paid = cost(model, uncached), cost(model, usage)
+    return None if without is None or paid is None else without - paid
+
+
 def cost(model: Model, usage: Usage) -> float | None:
     """What a reply costs.
 

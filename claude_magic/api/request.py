@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from claude_magic.values import Block
+
+Place = tuple[int, int]
+"""A block of a request: the number of its message, and its number in it."""
 
 
 def encode(value: object) -> bytes:
@@ -30,14 +33,48 @@ class Message:
     role: str
     blocks: tuple[bytes, ...] = field(repr=False)
 
-    def pieces(self) -> Iterator[bytes]:
-        """The message's JSON, in pieces."""
+    def pieces(self, marked: Collection[int] = (), life: str = "") -> Iterator[bytes | memoryview]:
+        """The message's JSON, in pieces; the blocks of these numbers marked for the prompt cache."""
         yield b'{"role":"%b","content":[' % self.role.encode()
         for number, block in enumerate(self.blocks):
             if number:
                 yield b","
-            yield block
+            if number in marked:
+                yield from with_mark(block, life)
+            else:
+                yield block
         yield b"]}"
+
+
+def with_mark(block: bytes, life: str) -> tuple[memoryview, bytes]:
+    """The JSON of a block or tool with ``cache_control``, in pieces: nothing of it is parsed or copied."""
+    end = block.rindex(b"}")
+    return memoryview(block)[:end], b',"cache_control":%b}' % encode(cache_control(life))
+
+
+def cache_control(life: str) -> dict[str, str]:
+    """What marks a block for the prompt cache; five minutes is what the API takes without a word."""
+    return {"type": "ephemeral", **({"ttl": life} if life != "5m" else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Where the prompt cache is to keep what stands before; no part of the prompt itself.
+
+    Parameters
+    ----------
+    life : str
+        For how long: ``5m`` or ``1h``; ``""`` where nothing is marked.
+    system, tools : bool
+        Whether the system prompt is marked, and the last tool.
+    blocks : frozenset of Place
+        The marked blocks.
+    """
+
+    life: str = ""
+    system: bool = False
+    tools: bool = False
+    blocks: frozenset[Place] = frozenset()
 
 
 def user_message(blocks: Sequence[Block]) -> Message:
@@ -72,6 +109,11 @@ class Request:
         The model's id.
     messages : tuple of Message
         All messages, in order.
+    marks : Marks
+        Where the prompt cache is to keep what stands before.
+    follows : str or None
+        The id of the message before, against which the API is to say why its cache was missed; ``""``
+        for a first message, None to ask nothing.
     """
 
     model: str
@@ -79,25 +121,34 @@ class Request:
     messages: tuple[Message, ...] = field(repr=False)
     system: str = ""
     stop_sequences: tuple[str, ...] = ()
+    marks: Marks = Marks()
+    follows: str | None = None
 
     def body(self) -> bytes:
         """The body of ``POST /v1/messages`` with ``stream: true``."""
         head: dict[str, Any] = {"model": self.model, "max_tokens": self.max_tokens, "stream": True}
-        if self.system:
+        if self.marks.system:
+            mark = cache_control(self.marks.life)
+            head["system"] = [{"type": "text", "text": self.system, "cache_control": mark}]
+        elif self.system:
             head["system"] = self.system
+        if self.follows is not None:
+            head["diagnostics"] = {"previous_message_id": self.follows or None}
         if self.stop_sequences:
             head["stop_sequences"] = list(self.stop_sequences)
-        return self._joined(head)
+        return self._joined(head, self.marks)
 
     def count_body(self) -> bytes:
         """The body of ``POST /v1/messages/count_tokens``, which takes fewer parameters."""
-        return self._joined({"model": self.model, **({"system": self.system} if self.system else {})})
+        head = {"model": self.model, **({"system": self.system} if self.system else {})}
+        return self._joined(head, Marks())
 
-    def _joined(self, head: Mapping[str, Any]) -> bytes:
-        pieces = [encode(head)[:-1], b',"messages":[']
+    def _joined(self, head: Mapping[str, Any], marks: Marks) -> bytes:
+        pieces: list[bytes | memoryview] = [encode(head)[:-1], b',"messages":[']
         for number, message in enumerate(self.messages):
             if number:
                 pieces.append(b",")
-            pieces += message.pieces()
+            marked = [block for place, block in marks.blocks if place == number]
+            pieces += message.pieces(marked, marks.life)
         pieces.append(b"]}")
         return b"".join(pieces)

@@ -67,7 +67,7 @@ def turn_row(turn: Turn) -> tuple[Cell, ...]:
         text_cell(turn.prompt),
         turn.reply,
         text_cell(turn.shown),
-        answer_json(turn.answer),
+        answer_json(turn.answer, turn.saved),
         turn.cost,
         turn.seconds,
         text_cell(turn.request_id),
@@ -90,12 +90,13 @@ def turn_of(row: tuple[Any, ...], blocks: tuple[Block, ...], stale: bool) -> Tur
     cost, seconds, request_id, demo, began, conversation, reused = rest
     if stage not in get_args(Stage):
         raise ValueError(f"unknown stage {stage!r}")
+    said, saved = answer_of(answer)
     return Turn(
         prompt=cell_text(prompt),
         blocks=blocks,
         reply=bytes(reply),
         shown=cell_text(shown),
-        answer=answer_of(answer),
+        answer=said,
         stage=cast("Stage", stage),
         model=cell_text(model),
         cost=None if cost is None else float(cost),
@@ -108,11 +109,12 @@ def turn_of(row: tuple[Any, ...], blocks: tuple[Block, ...], stale: bool) -> Tur
         conversation=cell_text(conversation),
         reused=bool(reused),
         stale=stale,
+        saved=saved,
     )
 
 
-def answer_json(answer: Answer) -> str:
-    """An answer as JSON; empty fields are left out."""
+def answer_json(answer: Answer, saved: float = 0.0) -> str:
+    """An answer as JSON, with what the prompt cache saved of it; empty fields are left out."""
     fields: dict[str, Any] = {
         "parts": [_part_json(part) for part in answer.parts],
         "usage": {name: value for name, value in asdict(answer.usage).items() if value},
@@ -122,12 +124,14 @@ def answer_json(answer: Answer) -> str:
         "stop_sequence": answer.stop_sequence,
         "stop_details": answer.stop_details,
         "complete": answer.complete,
+        "cache_miss": answer.cache_miss,
+        "saved": saved,
     }
     return json.dumps({name: value for name, value in fields.items() if value not in ("", [], None, False)})
 
 
-def answer_of(text: str) -> Answer:
-    """The answer of its JSON.
+def answer_of(text: str) -> tuple[Answer, float]:
+    """The answer of its JSON, and what the prompt cache saved of it.
 
     Raises
     ------
@@ -138,7 +142,8 @@ def answer_of(text: str) -> Answer:
         fields = json.loads(text)
         usage = fields.pop("usage", {})
         parts = tuple(_part_of(raw) for raw in fields.pop("parts", ()))
-        return Answer(parts=parts, usage=Usage(**usage), **fields)
+        saved = float(fields.pop("saved", 0.0))
+        return Answer(parts=parts, usage=Usage(**usage), **fields), saved
     except (TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"not an answer: {error}") from error
 

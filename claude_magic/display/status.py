@@ -18,6 +18,18 @@ STAGES = {
 """What is said of a turn that did not end by itself."""
 
 
+MISSES = {
+    "model_changed": "the model changed",
+    "system_changed": "the system prompt changed",
+    "tools_changed": "the tools changed",
+    "messages_changed": "an earlier message changed",
+    "5m_passed": "5 minutes had passed",
+    "1h_passed": "an hour had passed",
+    "unknown": "the API gives no reason",
+}
+"""What is said of a prompt cache that was missed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Why the reply is waited for, and for how long yet.
@@ -81,9 +93,12 @@ def live_line(status: Status) -> str:
 
 def final_line(turn: Turn) -> str:
     """The line of a turn that has ended; without times, so that equal runs give equal outputs."""
-    parts = [turn.model, *_tokens(turn.answer.usage)]
+    parts = [turn.model, *_tokens(turn.answer.usage, turn.saved)]
     if turn.cost is not None and turn.answer.usage.output_tokens and not turn.reused:
         parts.append(money(turn.cost) + (" at list price" if turn.demo else ""))
+    missed = turn.answer.cache_miss
+    if missed and not turn.reused:
+        parts.append(f"cache missed: {MISSES.get(missed, missed.replace('_', ' '))}")
     if wording := ended_how(turn):
         parts += filter(None, (wording, next_step(turn)))
     if turn.reused:
@@ -111,16 +126,22 @@ def next_step(turn: Turn) -> str:
     return "%claude --continue goes on"
 
 
-def _tokens(usage: Usage) -> list[str]:
+def _tokens(usage: Usage, saved: float = 0.0) -> list[str]:
     parts = []
     if usage.prompt_tokens:
-        cached = usage.cache_read_input_tokens
-        parts.append(f"{usage.prompt_tokens:,} in" + (f" ({cached:,} cached)" if cached else ""))
+        cached = f"{usage.cache_read_input_tokens:,} cached" if usage.cache_read_input_tokens else ""
+        if cached and saved >= WORTH_SAYING:
+            cached += f", saved {money(saved)}"
+        parts.append(f"{usage.prompt_tokens:,} in" + (f" ({cached})" if cached else ""))
     if usage.output_tokens:
         about = "" if usage.final else "≈"
         thought = f" ({usage.thinking_tokens:,} thinking)" if usage.thinking_tokens else ""
         parts.append(f"{about}{usage.output_tokens:,} out{thought}")
     return parts
+
+
+WORTH_SAYING = 0.0001
+"""USD from which it is told what the prompt cache saved."""
 
 
 def money(usd: float) -> str:

@@ -141,6 +141,7 @@ answers = st.builds(
     texts,
     st.none() | json_objects,
     st.booleans(),
+    texts,
 )
 seconds = st.floats(0, allow_nan=False, allow_infinity=False)
 generated = st.builds(
@@ -153,6 +154,7 @@ generated = st.builds(
     stage=st.sampled_from(["complete", "interrupted", "cut", "refused", "max_tokens", "failed", "streaming"]),
     model=texts,
     cost=st.none() | seconds,
+    saved=seconds,
     seconds=seconds,
     request_id=texts,
     demo=st.booleans(),
@@ -185,7 +187,7 @@ def test_every_field_of_a_turn_is_written() -> None:
     whole = turn(
         "a", "b", picture(), cost=1.5, seconds=2.0, request_id="r", demo=True, cell_id="c", began=3.0
     )
-    whole = replace(whole, stale=True, conversation="x", reused=True)
+    whole = replace(whole, stale=True, conversation="x", reused=True, saved=0.5)
     raw = json.loads(dump([whole], "t"))["turns"][0]
     assert set(raw) == {field.name for field in fields(Turn)}
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from claude_magic.conversation import search
+from claude_magic.conversation.codec import answer_json, answer_of
 from claude_magic.conversation.history import Conversation, OnRerun
 from claude_magic.conversation.store import Store
 from claude_magic.values import Answer, Block, OtherPart, TextPart, ThinkingPart, ToolUsePart, Turn, Usage
@@ -88,6 +89,7 @@ def test_every_field_of_a_turn_comes_back(store: Store, path: Path) -> None:
         stop_sequence="END",
         stop_details={"why": "x"},
         complete=True,
+        cache_miss="system_changed",
     )
     turn = Turn(
         prompt="the prompt",
@@ -107,6 +109,7 @@ def test_every_field_of_a_turn_comes_back(store: Store, path: Path) -> None:
         began=1_790_000_000.125,
         stale=True,
         reused=True,
+        saved=-0.125,
     )
     blank = {field.name: field.default for field in dataclasses.fields(Turn)}
     assert [name for name, default in blank.items() if getattr(turn, name) == default] == []
@@ -513,3 +516,10 @@ class Notebook(RuleBasedStateMachine):
 
 TestNotebook = Notebook.TestCase
 TestNotebook.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+def test_an_answer_kept_before_the_prompt_cache_was_told_of_is_read() -> None:
+    old = '{"parts": [{"text": "x"}], "usage": {"input_tokens": 3}, "model": "m", "complete": true}'
+    answer, saved = answer_of(old)
+    assert (answer.text, answer.usage.input_tokens, answer.cache_miss, saved) == ("x", 3, "", 0.0)
+    assert answer_json(answer) == old
