@@ -18,7 +18,7 @@ from claude_magic.display.frontend import View
 from claude_magic.display.status import Status, Wait
 from claude_magic.ending import stage_of
 from claude_magic.errors import ApiProblem, RequestRefused
-from claude_magic.question import Prepared
+from claude_magic.question import Prepared, Question
 from claude_magic.stop import Stop, Stopped
 from claude_magic.values import Answer, Turn, Usage
 
@@ -88,27 +88,26 @@ def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
     problem : BaseException or None
         What ended it early. The caller keeps the turn first and raises then.
     """
-    began = time.monotonic()
-    model = prepared.question.model
+    progress = _Progress(prepared.question)
     pending = prepared.turn(Answer(), "pending")
-    means.view.begin(_status(model, Fold(), began), prepared.blocks)
+    means.view.begin(progress.status(Fold()), prepared.blocks)
     means.journal.begin(pending, prepared.key)
-    followed = _tried(prepared, means, pending, began)
+    followed = _tried(prepared, means, pending, progress)
     answer = followed.fold.answer()
-    usage = _estimated(model, answer.usage, followed.fold.characters)
+    usage = progress.estimated(followed.fold)
     missed = prepared.cache_miss(answer, followed.fold.cache_miss)
     turn = replace(
         prepared.turn(
             replace(answer, usage=usage, cache_miss=missed),
             stage_of(answer, failed=_failed(followed.problem)),
         ),
-        seconds=time.monotonic() - began,
+        seconds=progress.seconds,
         request_id=followed.request_id,
         demo=followed.demo,
     )
     # What the last batch, the interrupt or the list of sources has left undrawn.
     if rest := turn.shown[followed.drawn :]:
-        means.view.draw(rest, _status(model, followed.fold, began))
+        means.view.draw(rest, progress.status(followed.fold))
     means.view.end(turn)
     return turn, followed.problem
 
@@ -123,7 +122,7 @@ def show_again(prepared: Prepared, answered: Turn, view: View) -> Turn:
         demo=answered.demo,
         reused=True,
     )
-    view.begin(_status(prepared.question.model, Fold(), time.monotonic()), prepared.blocks)
+    view.begin(_Progress(prepared.question).status(Fold()), prepared.blocks)
     view.end(turn)
     return turn
 
@@ -140,12 +139,12 @@ class _Followed:
     demo: bool = False
 
 
-def _tried(prepared: Prepared, means: Means, pending: Turn, began: float) -> _Followed:
+def _tried(prepared: Prepared, means: Means, pending: Turn, progress: _Progress) -> _Followed:
     """Try until a reply has begun, the API says no, patience ends, or the user stops it."""
     tries = 1
     expired = 0
     while True:
-        followed = _follow(prepared, means, pending, began)
+        followed = _follow(prepared, means, pending, progress)
         problem = followed.problem
         if not isinstance(problem, ApiProblem) or followed.begun:
             return followed
@@ -168,8 +167,7 @@ def _tried(prepared: Prepared, means: Means, pending: Turn, began: float) -> _Fo
         then = f"try {tries} of {means.patience.retries + 1}"
         end = time.monotonic() + pause
         while not means.stop.asked and (left := end - time.monotonic()) > 0:
-            status = _status(prepared.question.model, followed.fold, began)
-            means.view.draw("", replace(status, wait=Wait(problem.brief, then, left)))
+            means.view.draw("", progress.status(followed.fold, Wait(problem.brief, then, left)))
             means.stop.sleep(min(left, 0.5))
         if means.stop.asked:
             return replace(followed, problem=None)
@@ -183,13 +181,12 @@ def _undiagnosed(prepared: Prepared, problem: ApiProblem) -> Prepared | None:
     return replace(prepared, question=replace(prepared.question, diagnose=False))
 
 
-def _follow(prepared: Prepared, means: Means, pending: Turn, began: float) -> _Followed:
+def _follow(prepared: Prepared, means: Means, pending: Turn, progress: _Progress) -> _Followed:
     """Make one try; draw and journal its reply while it comes."""
-    model = prepared.question.model
     fold = Fold(prepared.numbers())
 
     def waiting() -> None:
-        means.view.draw("", _status(model, fold, began))
+        means.view.draw("", progress.status(fold))
 
     try:
         body = means.stop.during(lambda: prepared.request(means.files).body(), waiting)
@@ -207,7 +204,7 @@ def _follow(prepared: Prepared, means: Means, pending: Turn, began: float) -> _F
                 for event in events:
                     fold.take(event)
                 news = fold.news()
-                means.view.draw(news, replace(_status(model, fold, began), wait=_uneasy(stream)))
+                means.view.draw(news, progress.status(fold, _uneasy(stream)))
                 drawn += len(news)
                 if time.monotonic() >= due and (lines := stream.received(journaled)):
                     means.journal.journal(pending, lines)
@@ -232,15 +229,42 @@ def _failed(problem: BaseException | None) -> bool:
     return problem is not None and not isinstance(problem, KeyboardInterrupt)
 
 
-def _status(model: models.Model, fold: Fold, began: float) -> Status:
-    usage = _estimated(model, fold.usage, fold.characters)
-    return Status(model.id, fold.phase, usage, models.cost(model, usage), time.monotonic() - began)
+class _Progress:
+    """Where a reply stands, for the status line."""
 
+    def __init__(self, question: Question) -> None:
+        self._model = question.model
+        self._density = question.density
+        self._began = time.monotonic()
+        self._writing = 0.0
 
-def _estimated(model: models.Model, usage: Usage, characters: int) -> Usage:
-    """The usage with its output counted by characters, until the API has counted it."""
-    if usage.final:
-        return usage
-    return replace(
-        usage, output_tokens=max(usage.output_tokens, round(characters / model.characters_per_token))
-    )
+    @property
+    def seconds(self) -> float:
+        """Since the question."""
+        return time.monotonic() - self._began
+
+    def status(self, fold: Fold, wait: Wait | None = None) -> Status:
+        """The status of a reply as far as it has come."""
+        usage = self.estimated(fold)
+        now = time.monotonic()
+        if usage.output_tokens and not self._writing:
+            self._writing = now
+        lasting = now - self._writing
+        return Status(
+            model=self._model.id,
+            phase=fold.phase,
+            usage=usage,
+            cost=models.cost(self._model, usage),
+            seconds=self.seconds,
+            rate=usage.output_tokens / lasting if self._writing and lasting > 1 else None,
+            window=self._model.window,
+            wait=wait,
+        )
+
+    def estimated(self, fold: Fold) -> Usage:
+        """The usage, its output estimated by the size of what has come until the API has counted it."""
+        if fold.usage.final:
+            return fold.usage
+        return replace(
+            fold.usage, output_tokens=max(fold.usage.output_tokens, round(fold.pieces * self._density))
+        )

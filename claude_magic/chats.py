@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -230,6 +231,11 @@ class Chats:
     def path(self) -> str:
         """The notebook's file, ``""`` where it is not known."""
         return self._notebook.path if self._notebook is not None else ""
+
+    def spent_today(self, *, demo: bool) -> float:
+        """USD that this notebook's questions have cost since midnight, replaced and undone ones included."""
+        midnight = dt.datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+        return self.store.spent(self._key(), midnight.timestamp(), demo=demo)
 
     def undo(self, count: int) -> int:
         """Take the last turns back; return how many left."""

@@ -55,6 +55,7 @@ ASK = (
     Flag(("--password",), "TEXT", "The password of an encrypted PDF."),
     Flag(("--urls",), "", "Allow the API to fetch the web addresses given with -a."),
     Flag(("--max-tokens",), "N", "Most output tokens of this reply, thinking included."),
+    Flag(("--max-cost",), "USD", "Most this question may cost: the answer is kept as short as that needs."),
     Flag(("--stop",), "TEXT", "Stop where the answer would say TEXT; may be repeated.", many=True),
     Flag(("-c", "--chat"), "NAME", "Speak in the conversation of this name; it is begun if need be."),
     Flag(("--new",), "", "Begin a new conversation with this question."),

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from claude_magic.api import caching, models
+from claude_magic.api.budget import Limit, affordable
 from claude_magic.api.check import MOST_BYTES, check
+from claude_magic.api.estimate import pieces
 from claude_magic.api.files import Files
 from claude_magic.api.repair import repaired
 from claude_magic.api.request import Request, replied, user_message
@@ -21,7 +23,7 @@ from claude_magic.content.crowd import CROWD, in_a_crowd
 from claude_magic.content.secrets import document_text, find_secrets
 from claude_magic.ending import ended
 from claude_magic.errors import UsageProblem
-from claude_magic.values import AS_USUAL, Answer, Attaching, Block, Numbers, Stage, Turn
+from claude_magic.values import AS_USUAL, Answer, Attaching, Block, Numbers, Stage, Turn, Usage
 
 GO_ON = "Your last answer was cut off. Continue exactly where it stopped, and repeat nothing of it."
 """What ``--continue`` asks; no model need take a half answer of its own as the last message for it."""
@@ -57,6 +59,10 @@ class Question:
         Whether another question is expected to follow this one; False outside a conversation.
     diagnose : bool
         Whether the API is asked why its cache was missed.
+    density : float
+        Tokens per piece of the model, for estimates.
+    limits : tuple of Limit
+        What it may cost.
     """
 
     prompt: str
@@ -74,6 +80,8 @@ class Question:
     cache: str = "5m"
     goes_on: bool = True
     diagnose: bool = True
+    density: float = 1.3
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,13 +160,27 @@ class Prepared:
         return Numbers((*earlier, *self.blocks))
 
     def estimated_tokens(self) -> int:
-        """The input tokens, estimated here: pictures by their pixels, text by its length."""
-        per_token = self.question.model.characters_per_token
+        """The input tokens, estimated here: pictures by their pixels, text by its pieces."""
         blocks = [block for turn in self.history for block in turn.blocks] + list(self.blocks)
-        characters = len(self.question.system) + sum(len(turn.answer.text) for turn in self.history)
-        characters += sum(len(block.text) for block in blocks if block.kind == "text")
-        attached = sum(block.tokens for block in blocks if block.kind != "text")
-        return attached + round(characters / per_token)
+        size = pieces(self.question.system)
+        size += sum(_pieces(turn.answer.text) for turn in self.history)
+        size += sum(_pieces(block.text) for block in blocks if block.kind == "text")
+        return sum(block.tokens for block in blocks if block.kind != "text") + round(
+            size * self.question.density
+        )
+
+    def expected(self) -> Usage:
+        """The input side of the usage as expected: what the last turn left in the cache is read."""
+        tokens, cache = self.estimated_tokens(), self.question.cache
+        if cache == "off":
+            return Usage(input_tokens=tokens)
+        left = caching.left_by(self.history[-1], self.question.model.id, self.began) if self.history else 0
+        read = min(tokens, left)
+        return Usage(
+            cache_read_input_tokens=read,
+            cache_creation_input_tokens=tokens - read,
+            cache_creation_1h_tokens=tokens - read if cache == "1h" else 0,
+        )
 
     def secrets(self) -> list[str]:
         """What in this question looks like a secret: kind and place, never the value."""
@@ -177,9 +199,11 @@ class Prepared:
         Raises
         ------
         UsageProblem
-            When the API would refuse it. Nothing was sent.
+            When the API would refuse it, or it would cost more than it may. Nothing was sent.
         """
         question = self.question
+        most = min(question.max_tokens, question.model.max_output)
+        most = affordable(question.model, self.expected(), most, question.limits)
         placed = self._placed(files)
         messages = []
         for turn, blocks in zip(self.history, placed, strict=False):
@@ -189,7 +213,7 @@ class Prepared:
         cached = question.cache != "off" and question.diagnose and question.goes_on
         request = Request(
             question.model.id,
-            min(question.max_tokens, question.model.max_output),
+            most,
             sent,
             system,
             question.stop_sequences,
@@ -254,6 +278,12 @@ def prepare(question: Question) -> Prepared:
     if not written:
         raise UsageProblem("The prompt is empty. Nothing was sent.")
     return Prepared(question, (*attached, *written))
+
+
+@functools.lru_cache(maxsize=4096)
+def _pieces(text: str) -> int:
+    """The pieces of a text of the conversation; it is taken apart once, not at each turn."""
+    return pieces(text)
 
 
 @functools.lru_cache(maxsize=4096)

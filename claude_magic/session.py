@@ -17,8 +17,10 @@ from anthropic import Anthropic
 from IPython.core.interactiveshell import InteractiveShell
 from jupyter_core.paths import jupyter_data_dir
 
+from claude_magic.accounts import Accounts
 from claude_magic.api import models
-from claude_magic.api.address import foreign_host
+from claude_magic.api.address import foreign_host, is_loopback
+from claude_magic.api.budget import Limit
 from claude_magic.api.client import Endpoint, connect, describe, resolve
 from claude_magic.api.count import count_tokens
 from claude_magic.api.files import Files
@@ -36,7 +38,7 @@ from claude_magic.display.preview import preview
 from claude_magic.display.status import money, next_step
 from claude_magic.display.table import Table
 from claude_magic.errors import ApiProblem, Interrupted, UsageProblem, did_you_mean
-from claude_magic.flags import Line, Quoted, choice, whole_number
+from claude_magic.flags import Line, Quoted, choice, number, whole_number
 from claude_magic.question import Prepared, Question, prepare
 from claude_magic.reply import Reply
 from claude_magic.settings import CACHE, Settings
@@ -57,6 +59,7 @@ class Session:
         self._kept: Chats | None = None
         self._kept_at = ""
         self._id = uuid.uuid4().hex
+        self._accounts = Accounts()
         self._told: set[str] = set()
 
     def ask(self, line: Line, prompt: str, settings: Settings) -> Reply:
@@ -91,6 +94,7 @@ class Session:
                 journal = NotKept() if place is None else self._chats(settings)
                 means = Means(client, self._uploads(client), view, journal, stop, _patience(settings))
                 turn, problem = ask(prepared, means)
+                self._accounts.add(turn, kept=place is not None)
             if place is not None:
                 self._chats(settings).keep(turn, place.rerun, key)
                 self._say_notes(settings)
@@ -108,6 +112,18 @@ class Session:
         if problem is not None:
             raise problem from None
         return reply
+
+    def _limits(self, line: Line, settings: Settings) -> tuple[Limit, ...]:
+        """What the question may cost: by its flag, its notebook's budget of the day, the kernel's."""
+        max_cost = number(line.one("max_cost"), "--max-cost") if line.has("max_cost") else settings.max_cost
+
+        def spent_today() -> float:
+            demo = self._accounts.demo
+            if demo is None:
+                demo = is_loopback(self._client(settings).base_url)
+            return self._entered(settings).spent_today(demo=demo)
+
+        return self._accounts.limits(max_cost, settings, spent_today)
 
     def desk(self, settings: Settings) -> Desk:
         """The conversations of the notebook that the running cell stands in."""
@@ -175,6 +191,8 @@ class Session:
             host="" if line.has("dry_run") else self._client(settings).base_url.host,
             cache=cache,
             goes_on=not line.has("no_history"),
+            density=self._accounts.density(model),
+            limits=self._limits(line, settings),
         )
         return prepare(question)
 
@@ -252,6 +270,7 @@ class Session:
             self._connected = None
             self._files = None
         self._endpoint = endpoint
+        self._accounts.demo = None
 
     def _client(self, settings: Settings) -> Anthropic:
         """The client; made once, after a yes where requests would go to a host that is not Anthropic's.

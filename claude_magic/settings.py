@@ -81,6 +81,15 @@ class Settings(Configurable):
         "'memory' for none on disk.",
     ).tag(config=True)
     quiet = Bool(False, help="If True, cells show nothing; the answer is in _claude.").tag(config=True)
+    budget = Float(
+        0.0, min=0.0, help="Most USD that the questions of this notebook may cost on one day; 0 for no limit."
+    ).tag(config=True)
+    session_budget = Float(
+        0.0, min=0.0, help="Most USD that all questions of this kernel may cost; 0 for no limit."
+    ).tag(config=True)
+    max_cost = Float(0.0, min=0.0, help="Most USD that one question may cost; 0 for no limit.").tag(
+        config=True
+    )
     retries = Integer(
         4, min=0, help="Further tries when the API is busy or cannot be reached, before anything has come."
     ).tag(config=True)

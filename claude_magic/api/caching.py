@@ -125,6 +125,23 @@ def _parsed(block: bytes) -> dict[str, object]:
     return raw if isinstance(raw, dict) else {}
 
 
+def left_by(previous: Turn, model: str, now: float) -> int:
+    """The tokens that a turn has left in the prompt cache for the next one.
+
+    Parameters
+    ----------
+    model : str
+        The model that is asked now; a cache belongs to one.
+    now : float
+        Seconds since the epoch.
+    """
+    usage = previous.answer.usage
+    life = LIVES["1h" if usage.cache_creation_1h_tokens else "5m"]
+    if previous.reused or previous.model != model or now - previous.began >= life:
+        return 0
+    return usage.cache_read_input_tokens + usage.cache_creation_input_tokens
+
+
 def missed(previous: Turn, answer: Answer, told: str, began: float, life: str) -> str:
     """Why a request has not found what the turn before it left in the cache.
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
+from claude_magic.api.estimate import Growing
 from claude_magic.api.events import (
     BlockStart,
     BlockStop,
@@ -71,8 +72,7 @@ class Fold:
         self._blocks: dict[int, _OpenBlock] = {}
         self._head = Answer()
         self._stopped = False
-        self.characters = 0
-        """Characters received so far: text, thinking and tool input."""
+        self._size = Growing()
         self.cache_miss = ""
         """The API's word for why its prompt cache was missed, whether it mattered or not."""
         self._news: list[str] = []
@@ -89,6 +89,11 @@ class Fold:
     def usage(self) -> Usage:
         """The usage as far as the API has told it."""
         return self._head.usage
+
+    @property
+    def pieces(self) -> int:
+        """The size of what has come so far, text, thinking and tool input, in pieces of some six letters."""
+        return self._size.pieces
 
     def take(self, event: Event) -> None:
         """Take in one event; what is unknown or out of place is passed over."""
@@ -148,7 +153,7 @@ class Fold:
             block.signature += text
         else:
             block.pieces.append(text)
-            self.characters += len(text)
+            self._size.feed(text)
             if kind == "text":
                 self._show(text)
 

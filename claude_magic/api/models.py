@@ -42,7 +42,7 @@ class Model:
         None where no public price is known.
     window, max_output : int
         Tokens.
-    characters_per_token : float
+    density : float
         For the running estimate only; models from 4.7 on use a denser tokenizer.
     long_edge : int
         The longest side of a picture, in pixels, that the model looks at without scaling it down.
@@ -55,7 +55,7 @@ class Model:
     prices: Prices | None
     window: int = 1_000_000
     max_output: int = 128_000
-    characters_per_token: float = 3.1
+    density: float = 1.3
     long_edge: int = 1568
     long_prompt: tuple[int, float] | None = None
 
@@ -69,7 +69,7 @@ def _model(id_: str, prices: tuple[float, float, float] | None, kind: str = "") 
     """A row; ``kind`` is "" for today's form, "2576" with larger pictures, "4.6" or "200K" for older ones."""
     model = Model(id_, id_.split("-")[1], Prices(*prices) if prices else None)
     if kind in ("4.6", "200K"):
-        model = replace(model, characters_per_token=4.0)
+        model = replace(model, density=1.0)
     if kind == "200K":
         model = replace(model, window=200_000, max_output=64_000)
     if kind == "2576":

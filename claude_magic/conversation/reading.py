@@ -85,6 +85,16 @@ def _summary(row: tuple[Any, ...]) -> Summary:
     )
 
 
+def spent(connection: sqlite3.Connection, notebook: str | bytes, since: float, *, demo: bool) -> float:
+    """USD that a notebook's questions have cost since a moment; what forks share counts once."""
+    row = connection.execute(
+        "SELECT total(t.cost) FROM turns t JOIN conversations c ON c.id = t.conversation"
+        " WHERE c.notebook = ? AND t.began >= ? AND t.demo = ? AND t.reused = 0",
+        (notebook, since, demo),
+    ).fetchone()
+    return float(row[0])
+
+
 def live_turns(connection: sqlite3.Connection, conversation: int) -> tuple[tuple[Turn, ...], int]:
     """The turns of a conversation in order, and how many could not be read."""
     stale = dict(

@@ -23,6 +23,7 @@ from claude_magic.conversation.reading import (
     Version,
     all_versions,
     live_turns,
+    spent,
     summaries,
     summary_of,
     turns_of,
@@ -129,6 +130,17 @@ class Store:
         none: list[Summary] = []
         found = self._access.read(lambda connection: summaries(connection, text_cell(notebook)), none)
         return [summary for summary in found if not summary.deleted]
+
+    def spent(self, notebook: str, since: float, *, demo: bool) -> float:
+        """USD that a notebook's questions have cost since a moment, in seconds since the epoch.
+
+        Parameters
+        ----------
+        demo : bool
+            Whether those are meant that the offline demo answered, at list price, or those that were paid.
+        """
+        cell = text_cell(notebook)
+        return self._access.read(lambda connection: spent(connection, cell, since, demo=demo), 0.0)
 
     def find(self, conversation_id: str) -> Summary | None:
         """What is known of a conversation, deleted or not."""

@@ -66,6 +66,10 @@ class Status:
         USD so far; None where no price is known.
     seconds : float
         Since the cell began.
+    rate : float or None
+        Output tokens per second, None until it means something.
+    window : int
+        Tokens the model can take in all, 0 for unknown.
     wait : Wait or None
         Set while something holds the reply up.
     """
@@ -75,6 +79,8 @@ class Status:
     usage: Usage
     cost: float | None
     seconds: float
+    rate: float | None = None
+    window: int = 0
     wait: Wait | None = None
 
 
@@ -83,7 +89,10 @@ def live_line(status: Status) -> str:
     parts = [status.model, *_tokens(status.usage)]
     if status.usage.output_tokens and status.cost is not None:
         parts.append(money(status.cost))
-    parts.append(f"{status.seconds:.0f} s")
+    if share := context_share(status.usage, status.window):
+        parts.append(share)
+    speed = f" at {status.rate:.0f}/s" if status.rate is not None else ""
+    parts.append(f"{status.seconds:.0f} s{speed}")
     if status.wait is not None:
         parts.append(str(status.wait))
     elif status.phase != "writing":
@@ -124,6 +133,12 @@ def next_step(turn: Turn) -> str:
     if turn.answer.stop_reason == "model_context_window_exceeded":
         return ""
     return "%claude --continue goes on"
+
+
+def context_share(usage: Usage, window: int) -> str:
+    """How much of the context window is taken, from one percent on."""
+    percent = 100 * (usage.prompt_tokens + usage.output_tokens) // window if window else 0
+    return f"{percent} % of context" if percent else ""
 
 
 def _tokens(usage: Usage, saved: float = 0.0) -> list[str]:

@@ -1,0 +1,99 @@
+"""Limits of money: whatever the model says, none is passed, and over it nothing is sent."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_magic import offline
+from claude_magic.api import models
+from claude_magic.api.budget import Limit, affordable
+from claude_magic.errors import UsageProblem
+from claude_magic.values import Usage
+from tests.kernels import Kernel, running_kernel
+
+PRICED = [model for model in models.CATALOGUE if model.prices is not None]
+USD = st.floats(0.0, 5.0)
+
+
+@given(
+    st.sampled_from(PRICED),
+    st.integers(1, 900_000),
+    st.integers(1, 128_000),
+    st.lists(st.builds(Limit, st.just("this question"), USD, USD, st.just("raise it")), max_size=3),
+)
+def test_no_answer_can_pass_a_limit(
+    model: models.Model, prompt: int, asked: int, limits: list[Limit]
+) -> None:
+    try:
+        most = affordable(model, Usage(cache_creation_input_tokens=prompt), asked, limits)
+    except UsageProblem:
+        worst = models.cost(model, Usage(cache_creation_input_tokens=prompt, output_tokens=min(64, asked)))
+        assert worst is not None
+        assert any(limit.spent + worst > limit.usd - 1e-9 for limit in limits)
+        return
+    assert 1 <= most <= asked
+    worst = models.cost(model, Usage(cache_creation_input_tokens=prompt, output_tokens=most))
+    assert worst is not None
+    assert all(limit.spent + worst <= limit.usd + 1e-9 for limit in limits)
+
+
+def test_a_limit_cannot_be_kept_without_a_price() -> None:
+    unpriced = models.unlisted("claude-new-1")
+    assert affordable(unpriced, Usage(input_tokens=100), 500, ()) == 500
+    with pytest.raises(UsageProblem, match="No price is known for claude-new-1"):
+        affordable(unpriced, Usage(input_tokens=100), 500, [Limit("this question", 1.0, 0.0, "raise it")])
+
+
+def line_of(kernel: Kernel, code: str, cell_id: str | None = None) -> str:
+    return re.sub(r"\x1b\[\d*m", "", kernel.run(code, cell_id=cell_id).error)
+
+
+def test_a_question_is_kept_within_its_cost(kernel: Kernel) -> None:
+    kernel.run("%%claude --new --max-cost 0.003\nwrite 2000 words")
+    assert kernel.value("_claude.stage") == "'max_tokens'"
+    assert float(kernel.value("_claude.cost")) <= 0.003
+    assert float(kernel.value("_claude.cost")) > 0.002
+    line = line_of(kernel, "%%claude --max-cost 0.00001\nwrite 2000 words")
+    assert line.startswith("UsageProblem: Over the limit of $1e-05 for this question: ")
+    assert line.endswith("Nothing was sent.")
+    kernel.run("%claude --new say: fine")
+
+
+def test_a_budget_of_the_day_survives_a_restart_and_stops_before_it_hurts(
+    tmp_path: Path, local_api: offline.LocalApi
+) -> None:
+    where = {"ANTHROPIC_BASE_URL": local_api.url, "ANTHROPIC_API_KEY": local_api.token}
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "book.ipynb")
+    where["JPY_SESSION_NAME"] = str(tmp_path / "book.ipynb")
+    spent = 0.0
+    for start in range(2):
+        with running_kernel(tmp_path, **where, CLAUDE_MAGIC_BUDGET="0.02") as kernel:
+            kernel.run("%load_ext claude_magic")
+            for number in range(20):
+                code = f"%%claude --quiet --new\nwrite 300 words, {start} {number}"
+                line = line_of(kernel, code, f"cell-{start}-{number}")
+                if line:
+                    break
+                spent += float(kernel.value("_claude.cost"))
+            assert "Over the limit of $0.0200 for this notebook today: $0.0" in line, line
+            assert "%claude_config budget=" in line
+            kernel.run("%claude_config budget=0")
+            assert kernel.run("%claude --quiet --no-history say: fine").status == "ok"
+        assert 0.01 < spent <= 0.02
+
+
+def test_a_budget_of_the_kernel_counts_what_is_not_kept_too(
+    tmp_path: Path, local_api: offline.LocalApi
+) -> None:
+    where = {"ANTHROPIC_BASE_URL": local_api.url, "ANTHROPIC_API_KEY": local_api.token}
+    with running_kernel(tmp_path, **where, CLAUDE_MAGIC_SESSION_BUDGET="0.01") as kernel:
+        kernel.run("%load_ext claude_magic")
+        lines = [line_of(kernel, "%%claude --quiet --no-history\nwrite 300 words") for _ in range(12)]
+        assert any("for this kernel" in line for line in lines)
+        assert lines == sorted(lines)  # once over, it stays over
