@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_magic, magics_class
@@ -14,6 +14,7 @@ from claude_magic.errors import UsageProblem, at_the_door
 if TYPE_CHECKING:
     from claude_magic.desk import Desk
     from claude_magic.display.table import Table
+    from claude_magic.usage import By, Report
 
 
 @magics_class
@@ -100,6 +101,46 @@ class ChatMagics(Magics):
         count = flags.whole_number(line.strip(), "%claude_undo") if line.strip() else 1
         gone = self._desk().chats.undo(count)
         print(f"{gone} exchange{'' if gone == 1 else 's'} taken back.")  # noqa: T201 - the magic's answer
+
+    @line_magic
+    @flags.documented(flags.USAGE)
+    @at_the_door
+    def claude_usage(self, line: str) -> Report:
+        """Show what was used and what it cost, turn by turn or summed up, and what the prompt cache saved.
+
+        ::
+
+            %claude_usage                 the turns of the current conversation
+            %claude_usage --by model      this notebook, by model; also --by day, --by conversation
+            %claude_usage --all --by day  all notebooks
+            %claude_usage --plot          with a plot that stays in the saved notebook
+            %claude_usage --csv cost.csv
+            u = %claude_usage             u.total.cost, u.rows, u.frame (pandas), u.plot
+
+        It is read from the store, so it outlives the kernel. Each turn counts once, where it was asked: a
+        fork's shared past counts where it came from, an answer that was replaced counts like any other, one
+        that was cut counts what the API told (≈ where it did not tell), one that was reused counts nothing.
+        The offline demo charges nothing: what it would have cost is told apart and in no sum of money.
+        Questions of --no-history are not kept, and so not counted. Days are this machine's.
+
+        The saving is the difference between these tokens uncached and as they were, at list prices. A model
+        without a known price counts with its tokens only.
+
+        Flags
+        -----
+          {flags}
+        """
+        parsed = flags.parse_words(line, flags.USAGE, "%claude_usage")
+        if parsed.rest:
+            raise UsageProblem(
+                f"%claude_usage takes flags only, not {parsed.rest!r}. %claude_usage? tells them."
+            )
+        by = flags.choice(parsed.one("by", "turn"), "--by", ("turn", "conversation", "model", "day"))
+        report = self._desk().usage(cast("By", by), every=parsed.has("all"), plotted=parsed.has("plot"))
+        if parsed.has("csv"):
+            written = report.write_csv(parsed.one("csv"))
+            print(f"Written to {written}.")  # noqa: T201 - the magic's answer
+        return report
 
     @line_magic
     @flags.documented(flags.EXPORT)

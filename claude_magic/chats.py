@@ -235,7 +235,7 @@ class Chats:
     def spent_today(self, *, demo: bool) -> float:
         """USD that this notebook's questions have cost since midnight, replaced and undone ones included."""
         midnight = dt.datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-        return self.store.spent(self._key(), midnight.timestamp(), demo=demo)
+        return self.store.spent_since(self.key, midnight.timestamp(), demo=demo)
 
     def undo(self, count: int) -> int:
         """Take the last turns back; return how many left."""
@@ -265,7 +265,7 @@ class Chats:
         """Go on from here in a conversation of its own; the past is shared."""
         self._must_be_free(name)
         forked = self._current.fork(uuid.uuid4().hex, name)
-        self.store.create(forked, self._key(), forked_from=self._current.id)
+        self.store.create(forked, self.key, forked_from=self._current.id)
         self._current = forked
         return forked
 
@@ -309,7 +309,7 @@ class Chats:
         return next(self._holding(cell), None)
 
     def _holding(self, cell: str) -> Iterator[Conversation]:
-        for one in self.store.holding(self._key(), cell) if cell else ():
+        for one in self.store.holding(self.key, cell) if cell else ():
             loaded = self._current if one == self._current.id else self._opened(one)
             if self._has(loaded, cell):
                 yield loaded
@@ -320,7 +320,7 @@ class Chats:
 
     def _created(self, name: str) -> Conversation:
         created = Conversation(uuid.uuid4().hex, name)
-        self.store.create(created, self._key())
+        self.store.create(created, self.key)
         return created
 
     def _free_name(self) -> str:
@@ -330,9 +330,11 @@ class Chats:
 
     def summaries(self) -> Sequence[Summary]:
         """The conversations of this notebook."""
-        return self.store.conversations(self._key())
+        return self.store.conversations(self.key)
 
-    def _key(self) -> str:
+    @property
+    def key(self) -> str:
+        """What the store keeps this notebook's conversations under."""
         return self._notebook.key if self._notebook is not None else ""
 
 

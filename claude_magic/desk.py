@@ -9,16 +9,19 @@ from pathlib import Path
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from claude_magic.api.models import saved_by_cache
 from claude_magic.api.repair import assistant_message
 from claude_magic.chats import Chats
 from claude_magic.content.texts import encoded
 from claude_magic.conversation.export import export
 from claude_magic.conversation.portable import import_json, plain_turns
 from claude_magic.conversation.restore import Restored, RestoredTurn, read_turns
+from claude_magic.conversation.usage import By, midnight
 from claude_magic.display.static import bundle, markdown
 from claude_magic.display.status import ended_how, money
 from claude_magic.display.table import Table
 from claude_magic.errors import UsageProblem
+from claude_magic.usage import Report, shared_lines, spent_line
 from claude_magic.values import Answer, TextPart, Turn
 
 _START = 60
@@ -65,6 +68,30 @@ class Desk:
             raise UsageProblem(f"No turn {number}: the conversation has {len(turns)}.")
         data, metadata = bundle(turns[number - 1])
         self._shell.display_pub.publish(data, metadata)
+
+    def usage(self, by: By, *, every: bool, plotted: bool) -> Report:
+        """What was used and spent: by turn in this conversation, else in this notebook, or in all.
+
+        Parameters
+        ----------
+        every : bool
+            Whether all notebooks of the store are told of.
+        """
+        store, current = self.chats.store, self.chats.current
+        today = midnight(time.time())
+        place = None if every else self.chats.key
+        rows = store.spent(saved_by_cache, place, today)
+        here = [row for row in rows if row.notebook == self.chats.key]
+        notes = ["Today, all notebooks: " + spent_line(row for row in rows if row.began >= today)]
+        if every:
+            shown, title = sorted(rows, key=lambda row: row.began), "All notebooks"
+        elif by == "turn":
+            shown = [row for row in here if row.conversation_id == current.id]
+            title = f"Conversation {current.name}"
+            notes[:0] = [*shared_lines(store.shared(current.id)), "This notebook: " + spent_line(here)]
+        else:
+            shown, title = here, "This notebook"
+        return Report(tuple(shown), by, title, tuple(notes), plotted, several=every)
 
     def export(self, file: str, *, force: bool) -> int:
         """Write the current conversation to a file; return the number of its turns."""

@@ -90,6 +90,14 @@ HISTORY = (
 )
 """The flags of ``%claude_history``."""
 
+USAGE = (
+    Flag(("--by",), "WHAT", "Sum up by turn (as without it), conversation, model or day."),
+    Flag(("--all",), "", "All notebooks of this machine's store."),
+    Flag(("--csv",), "FILE", "Also write the table, all of its rows, to a CSV file."),
+    Flag(("--plot",), "", "Also show a plot: tokens as bars, cost as a line."),
+)
+"""The flags of ``%claude_usage``."""
+
 EXPORT = (Flag(("--force",), "", "Write over a file that is there already."),)
 """The flags of ``%claude_export``."""
 

@@ -295,6 +295,9 @@ def test_a_killed_kernel_loses_no_more_than_a_moment(start: Start, tmp_path: Pat
     assert any("write 2000 words" in line and "stopped" in line for line in history(again))
     shown = again.run("%claude_history 2", cell_id="h").displayed[0]["text/plain"]
     assert len(shown) > 300
+    usage = again.run("%claude_usage", cell_id="u").result  # also what was cut is known as the demo's
+    assert "never charged: 3 turns" in usage
+    assert "This notebook: 0 turns, $0;" in usage
 
 
 def test_a_store_that_cannot_be_written_costs_one_warning_and_no_answer(start: Start, tmp_path: Path) -> None:

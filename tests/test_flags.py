@@ -67,7 +67,15 @@ def test_whole_numbers_are_checked(text: str) -> None:
 
 
 def test_every_flag_has_its_own_key_and_a_sentence() -> None:
-    for table in (flags.ASK, flags.OFFLINE, flags.CHAT, flags.HISTORY, flags.EXPORT, flags.RESTORE):
+    for table in (
+        flags.ASK,
+        flags.OFFLINE,
+        flags.CHAT,
+        flags.HISTORY,
+        flags.USAGE,
+        flags.EXPORT,
+        flags.RESTORE,
+    ):
         assert len({flag.key for flag in table}) == len(table)
         assert all(flag.help.endswith(".") for flag in table)
 

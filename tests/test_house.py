@@ -33,8 +33,9 @@ MAP = {
     "accounts": {"api", "settings", "values"},
     "chats": {"api", "conversation", "ending", "errors", "values"},
     "consent": {"display", "errors"},
-    "desk": {"api", "chats", "content", "conversation", "display", "errors", "values"},
-    "chat_magics": {"desk", "display", "errors", "flags"},
+    "usage": {"conversation", "display", "errors"},
+    "desk": {"api", "chats", "content", "conversation", "display", "errors", "usage", "values"},
+    "chat_magics": {"desk", "display", "errors", "flags", "usage"},
     "session": {
         "accounts", "api", "ask", "chats", "consent", "content", "conversation", "desk", "display", "errors",
         "flags", "question", "reply", "settings", "stop", "tools", "values",
@@ -49,7 +50,7 @@ RESERVED = {
     "httpx2": {"api"},
     "ipywidgets": {"display"},
     "anywidget": {"display"},
-    "PIL": {"content", "offline"},
+    "PIL": {"content", "display", "offline"},
     "pypdf": {"content", "offline"},
     "tornado": {"offline"},
 }

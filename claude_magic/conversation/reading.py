@@ -85,7 +85,7 @@ def _summary(row: tuple[Any, ...]) -> Summary:
     )
 
 
-def spent(connection: sqlite3.Connection, notebook: str | bytes, since: float, *, demo: bool) -> float:
+def spent_since(connection: sqlite3.Connection, notebook: str | bytes, since: float, *, demo: bool) -> float:
     """USD that a notebook's questions have cost since a moment; what forks share counts once."""
     row = connection.execute(
         "SELECT total(t.cost) FROM turns t JOIN conversations c ON c.id = t.conversation"

@@ -7,13 +7,14 @@ next turn.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from claude_magic.conversation import journal, search
+from claude_magic.conversation import journal, search, usage
 from claude_magic.conversation.access import Access
 from claude_magic.conversation.codec import cell_text, text_cell
 from claude_magic.conversation.difference import difference
@@ -23,7 +24,7 @@ from claude_magic.conversation.reading import (
     Version,
     all_versions,
     live_turns,
-    spent,
+    spent_since,
     summaries,
     summary_of,
     turns_of,
@@ -131,7 +132,7 @@ class Store:
         found = self._access.read(lambda connection: summaries(connection, text_cell(notebook)), none)
         return [summary for summary in found if not summary.deleted]
 
-    def spent(self, notebook: str, since: float, *, demo: bool) -> float:
+    def spent_since(self, notebook: str, since: float, *, demo: bool) -> float:
         """USD that a notebook's questions have cost since a moment, in seconds since the epoch.
 
         Parameters
@@ -140,7 +141,7 @@ class Store:
             Whether those are meant that the offline demo answered, at list price, or those that were paid.
         """
         cell = text_cell(notebook)
-        return self._access.read(lambda connection: spent(connection, cell, since, demo=demo), 0.0)
+        return self._access.read(lambda connection: spent_since(connection, cell, since, demo=demo), 0.0)
 
     def find(self, conversation_id: str) -> Summary | None:
         """What is known of a conversation, deleted or not."""
@@ -325,6 +326,27 @@ class Store:
         self._access.try_to(search.bring_up_to_date, search.drop_index)
         none: list[Found] = []
         return self._access.read(lambda connection: search.find(connection, words, notebook), none)
+
+    # Usage
+
+    def spent(
+        self, saved: usage.Saved, notebook: str | None = None, since: float = math.inf
+    ) -> list[usage.Spent]:
+        """What turns have used and cost, each once: those of a notebook, or of all.
+
+        Parameters
+        ----------
+        saved : callable
+            What the prompt cache saved, by a model's price list.
+        since : float
+            Turns that began later are told whatever their notebook.
+        """
+        none: list[usage.Spent] = []
+        return self._access.read(lambda connection: usage.spent(connection, saved, notebook, since), none)
+
+    def shared(self, conversation_id: str) -> usage.Shared:
+        """What stands in a conversation and was not asked in it, so that its cost is counted elsewhere."""
+        return self._access.read(lambda connection: usage.shared(connection, conversation_id), usage.Shared())
 
     # Settings
 

@@ -21,26 +21,39 @@ class Table:
         As many cells a row as there are columns.
     title : str
         A line above the table.
+    numbers : tuple of str
+        The headings of columns that are set to the right.
+    foot : tuple of str
+        Lines below the table.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     title: str = ""
+    numbers: tuple[str, ...] = ()
+    foot: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         cells = [[visible(cell).replace("\n", " ") for cell in row] for row in (self.columns, *self.rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        sides = [">" if name in self.numbers else "<" for name in self.columns]
         lines = [
-            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in cells
+            "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True))
+            for row in cells
         ]
         lines.insert(1, "  ".join("─" * width for width in widths))
-        return "\n".join(([visible(self.title)] if self.title else []) + [line.rstrip() for line in lines])
+        if self.title:
+            lines.insert(0, visible(self.title))
+        return "\n".join([line.rstrip() for line in lines] + [visible(line) for line in self.foot])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """The table as Markdown and as plain text."""
-        lines = [_row(self.columns), "|" + "---|" * len(self.columns), *map(_row, self.rows)]
+        rule = "".join("---:|" if name in self.numbers else "---|" for name in self.columns)
+        lines = [_row(self.columns), f"|{rule}", *map(_row, self.rows)]
         if self.title:
             lines[:0] = [inline(self.title), ""]
+        if self.foot:
+            lines += ["", *(f"- {inline(line)}" for line in self.foot)]
         return {"text/markdown": "\n".join(lines), "text/plain": repr(self)}
 
 
