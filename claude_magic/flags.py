@@ -76,6 +76,12 @@ OFFLINE = (
 )
 """The flags of ``%claude_offline``."""
 
+MODELS = (
+    Flag(("--refresh",), "", "Ask the API for its models, and keep its list; this costs nothing."),
+    Flag(("--all",), "", "Also ids with a date in them, and models that no longer answer."),
+)
+"""The flags of ``%claude_models``."""
+
 CHAT = (
     Flag(("--new",), "NAME", "Begin a conversation of this name."),
     Flag(("--fork",), "NAME", "Go on from here in a conversation of its own, with the same past."),

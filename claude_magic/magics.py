@@ -124,6 +124,30 @@ class ClaudeMagics(Settings, Magics):
         return self._open().config_table(self)
 
     @line_magic
+    @flags.documented(flags.MODELS)
+    @at_the_door
+    def claude_models(self, line: str) -> Table:
+        """Show the models: limits, prices, what they take, and how long they stay.
+
+        ::
+
+            %claude_models                all models, newest first within a line
+            %claude_models opus           everything about one, with each of its prices
+            %claude_models --refresh      asks the API for its list first
+
+        The first column has the short names that -m takes. Without a list of the API the table that comes
+        with claude_magic is shown; whose figures they are, and of which day, stands above them. A list is
+        kept and used however old; no question waits for a new one. Prices are never told by the API: they
+        are the list prices of their day, in USD per million tokens.
+
+        Flags
+        -----
+          {flags}
+        """
+        parsed = flags.parse_words(line, flags.MODELS, "%claude_models")
+        return self._open().models_table(parsed, self)
+
+    @line_magic
     @flags.documented(flags.OFFLINE)
     @at_the_door
     def claude_offline(self, line: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from claude_magic.api import caching, models
 from claude_magic.api.budget import Limit, affordable
+from claude_magic.api.capabilities import Wanted, refuse
 from claude_magic.api.check import MOST_BYTES, check
 from claude_magic.api.estimate import pieces
 from claude_magic.api.files import Files
@@ -234,13 +235,7 @@ class Prepared:
         # More than so many pictures in one request: a stricter limit holds for all of them.
         pictures = sum(block.kind == "image" for blocks in asked for block in blocks)
         pages = sum(block.pages for blocks in asked for block in blocks)
-        model = self.question.model
-        for count, what in ((pictures, "pictures"), (pages, "PDF pages")):
-            if count > model.max_pages:
-                raise UsageProblem(
-                    f"{count:,} {what} in this conversation; {model.id} takes {model.max_pages}. "
-                    "Begin a new one with --new. Nothing was sent."
-                )
+        refuse(self.question.model, Wanted(images=pictures, pages=pages))
         if pictures > CROWD:
             asked = [in_a_crowd(blocks) for blocks in asked]
         if files is not None:

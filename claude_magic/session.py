@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 from anthropic import Anthropic
 from IPython.core.interactiveshell import InteractiveShell
@@ -21,10 +21,10 @@ from claude_magic.accounts import Accounts
 from claude_magic.api import models
 from claude_magic.api.address import foreign_host, is_loopback
 from claude_magic.api.budget import Limit
-from claude_magic.api.client import Endpoint, connect, describe, resolve
+from claude_magic.api.capabilities import Wanted, refuse
+from claude_magic.api.client import Endpoint, connect, describe, place
 from claude_magic.api.count import count_tokens
 from claude_magic.api.files import Files
-from claude_magic.api.models import find, unlisted
 from claude_magic.api.patience import Patience, retried
 from claude_magic.ask import Means, NotKept, ask, show_again
 from claude_magic.chats import Chats, Place
@@ -37,13 +37,16 @@ from claude_magic.display.frontend import Views, front_end, running_cell
 from claude_magic.display.preview import preview
 from claude_magic.display.status import money, next_step
 from claude_magic.display.table import Table
-from claude_magic.errors import ApiProblem, Interrupted, UsageProblem, did_you_mean
-from claude_magic.flags import Line, Quoted, choice, number, whole_number
+from claude_magic.errors import ApiProblem, ConfigProblem, Interrupted, UsageProblem
+from claude_magic.flags import Line, choice, number, whole_number
+from claude_magic.intake import attaching, system_prompt
+from claude_magic.lineup import Lineup, today
+from claude_magic.models_table import all_models, one_model
 from claude_magic.question import Prepared, Question, prepare
 from claude_magic.reply import Reply
 from claude_magic.settings import CACHE, Settings
 from claude_magic.stop import Stop
-from claude_magic.values import Attaching, DataView, Detail, Usage
+from claude_magic.values import Usage
 
 
 class Session:
@@ -58,6 +61,7 @@ class Session:
         self._files: Files | None = None
         self._kept: Chats | None = None
         self._kept_at = ""
+        self._models: Lineup | None = None
         self._id = uuid.uuid4().hex
         self._accounts = Accounts()
         self._told: set[str] = set()
@@ -129,6 +133,19 @@ class Session:
         """The conversations of the notebook that the running cell stands in."""
         return Desk(self._shell, self._entered(settings))
 
+    def models_table(self, line: Line, settings: Settings) -> Table:
+        """The models, or one of them whole; the API is asked only for ``--refresh`` and for unknown names."""
+        lineup = self._lineup(settings)
+        if line.has("refresh"):
+            lineup.refresh(self._client(settings), _patience(settings))
+        if not line.rest:
+            return all_models(lineup.catalogue, today(), every=line.has("all"))
+        try:
+            model = lineup.find(line.rest) or self._looked_up(line.rest, settings)
+        except ConfigProblem:  # without a credential too
+            raise lineup.catalogue.unknown(line.rest) from None
+        return one_model(model, lineup.catalogue, today())
+
     def preview(self, line: Line, prompt: str, settings: Settings) -> Table:
         """The request as it would be sent: nothing is sent, but for its counting when ``--count`` asks."""
         prepared = self._prepare(line, prompt, settings)
@@ -161,31 +178,20 @@ class Session:
         """Evaluate and encode what a cell asks; raises before anything is sent."""
         if line.has("continue") and (line.has("new") or line.has("no_history")):
             raise UsageProblem("--continue goes on in the conversation: not with --new or --no-history.")
-        tokens = line.one("max_tokens")
-        system = self._system(line.one("system")) if line.has("system") else _file_or_text(settings.system)
+        names = self._shell.user_ns
         name = line.one("model") or settings.model
-        model = find(name) or (unlisted(name) if line.has("dry_run") else self._looked_up(name, settings))
-        detail = choice(line.one("detail", settings.detail), "--detail", get_args(Detail))
-        data = choice(line.one("data"), "--data", get_args(DataView)) if line.has("data") else ""
-        how = Attaching(
-            detail=cast("Detail", detail),
-            long_edge=model.long_edge,
-            data=cast("DataView", data),
-            cite=line.has("cite"),
-            max_pages=model.max_pages,
-            password=line.one("password"),
-        )
+        model = self._model(name, settings, ask=not line.has("dry_run"))
         cache = choice(line.one("cache", settings.cache), "--cache", CACHE)
         question = Question(
             prompt=prompt,
             go_on=line.has("continue"),
             model=model,
-            namespace=self._shell.user_ns,
-            system=system,
-            max_tokens=whole_number(tokens, "--max-tokens") if tokens else settings.max_tokens,
+            namespace=names,
+            system=system_prompt(line, settings, names),
+            max_tokens=self._max_tokens(line.one("max_tokens"), settings, model),
             stop_sequences=line.all("stop"),
             attach=line.all("attach"),
-            how=how,
+            how=attaching(line, settings, model),
             urls=line.has("urls") or settings.urls,
             upload_above=settings.upload_above,
             host="" if line.has("dry_run") else self._client(settings).base_url.host,
@@ -196,10 +202,35 @@ class Session:
         )
         return prepare(question)
 
+    def _model(self, name: str, settings: Settings, *, ask: bool) -> models.Model:
+        """The model a name means; that it is on its way out is said once."""
+        lineup = self._lineup(settings)
+        model = lineup.find(name)
+        if model is None:
+            model = self._looked_up(name, settings) if ask else models.unlisted(name)
+        if note := lineup.farewell(model):
+            self._tell_once(note, about=model.id)
+        return model
+
     def _looked_up(self, name: str, settings: Settings) -> models.Model:
         """A model that the catalogue lacks, as the API knows it."""
-        client = self._client(settings)
-        return retried(lambda: resolve(name, client), _patience(settings), time.sleep)
+        return self._lineup(settings).look_up(name, self._client(settings), _patience(settings))
+
+    def _lineup(self, settings: Settings) -> Lineup:
+        if self._models is None:
+            self._models = Lineup(self._chats(settings).store, place(self._connected, self._endpoint))
+        return self._models
+
+    def _max_tokens(self, flag: str, settings: Settings, model: models.Model) -> int:
+        """The most tokens of an answer: too many on the cell are refused, too many by setting lowered."""
+        if flag:
+            asked = whole_number(flag, "--max-tokens")
+            refuse(model, Wanted(max_tokens=asked), self._lineup(settings).catalogue.models)
+            return asked
+        if settings.max_tokens > model.max_output:
+            most = f"{model.max_output:,} tokens"
+            self._tell_once(f"{model.id} answers with at most {most}: max_tokens is lowered to that.")
+        return min(settings.max_tokens, model.max_output)
 
     def _place(self, line: Line, settings: Settings) -> Place | None:
         """Where a question is asked; None outside the conversation."""
@@ -226,7 +257,7 @@ class Session:
     def _chats(self, settings: Settings) -> Chats:
         if self._kept is not None and self._kept_at != settings.store:
             self._kept.store.close()
-            self._kept = None
+            self._kept = self._models = None
         if self._kept is None:
             self._kept = Chats(Store.open(_store_path(settings.store)))
             self._kept_at = settings.store
@@ -271,6 +302,7 @@ class Session:
             self._files = None
         self._endpoint = endpoint
         self._accounts.demo = None
+        self._models = None
 
     def _client(self, settings: Settings) -> Anthropic:
         """The client; made once, after a yes where requests would go to a host that is not Anthropic's.
@@ -290,25 +322,11 @@ class Session:
             self._connected = client
         return self._connected
 
-    def _tell_once(self, note: str) -> None:
-        if note not in self._told:
-            self._told.add(note)
+    def _tell_once(self, note: str, about: str = "") -> None:
+        """Say a line to the user, unless it, or another about the same, was said before."""
+        if (about or note) not in self._told:
+            self._told.add(about or note)
             sys.stderr.write(f"{note}\n")
-
-    def _system(self, value: str) -> str:
-        """The system prompt a flag means: text, ``@file`` or a kernel variable of type str."""
-        if isinstance(value, Quoted) or not value.isidentifier():
-            return _file_or_text(value)
-        names = self._shell.user_ns
-        if value not in names:
-            raise UsageProblem(
-                f"-s {value}: no kernel name {value!r}.{did_you_mean(value, names)} "
-                "Put a text of one word in quotes. Nothing was sent."
-            )
-        if not isinstance(names[value], str):
-            kind = type(names[value]).__name__
-            raise UsageProblem(f"-s {value}: a system prompt is a str, not {kind}. Nothing was sent.")
-        return str(names[value])
 
 
 def _patience(settings: Settings) -> Patience:
@@ -328,17 +346,3 @@ def _store_path(setting: str) -> Path | None:
         if setting
         else Path(jupyter_data_dir(), "claude_magic", "conversations.db")
     )
-
-
-def _file_or_text(value: str) -> str:
-    if not value.startswith("@"):
-        return value
-    path = Path(value[1:]).expanduser()
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise UsageProblem(
-            f"System prompt {value}: {reason}.{did_you_mean(path.name, near)} Nothing was sent."
-        ) from error

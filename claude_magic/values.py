@@ -101,7 +101,9 @@ class Usage:
     """Tokens of one reply, as the API counts them.
 
     ``input_tokens`` is the uncached remainder only; the whole prompt is ``prompt_tokens``.
-    ``final`` is False while ``output_tokens`` is our estimate.
+    ``final`` is False while ``output_tokens`` is our estimate. ``web_searches`` were made by the API.
+    ``service_tier`` (``"standard"``, ``"priority"``, ``"batch"``), ``speed`` (``"standard"``, ``"fast"``) and
+    ``inference_geo`` (``"us"``, ``"global"``) are the API's words, ``""`` where it says none.
     """
 
     input_tokens: int = 0
@@ -111,6 +113,10 @@ class Usage:
     cache_creation_1h_tokens: int = 0
     thinking_tokens: int = 0
     final: bool = False
+    web_searches: int = 0
+    service_tier: str = ""
+    speed: str = ""
+    inference_geo: str = ""
 
     @property
     def prompt_tokens(self) -> int:

@@ -33,12 +33,16 @@ MAP = {
     "accounts": {"api", "settings", "values"},
     "chats": {"api", "conversation", "ending", "errors", "values"},
     "consent": {"display", "errors"},
+    "intake": {"api", "errors", "flags", "settings", "values"},
+    "lineup": {"api", "conversation", "errors"},
+    "models_table": {"api", "display"},
     "usage": {"conversation", "display", "errors"},
     "desk": {"api", "chats", "content", "conversation", "display", "errors", "usage", "values"},
     "chat_magics": {"desk", "display", "errors", "flags", "usage"},
     "session": {
         "accounts", "api", "ask", "chats", "consent", "content", "conversation", "desk", "display", "errors",
-        "flags", "question", "reply", "settings", "stop", "tools", "values",
+        "flags", "intake", "lineup", "models_table", "question", "reply", "settings", "stop", "tools",
+        "values",
     },
     "magics": {"chat_magics", "display", "errors", "flags", "offline", "reply", "session", "settings"},
     "command": {"__init__", "offline"},
@@ -46,7 +50,7 @@ MAP = {
 
 # What only some rooms may touch.
 RESERVED = {
-    "anthropic": {"api", "ask", "session", "offline"},  # ask and session name the client's type only
+    "anthropic": {"api", "ask", "lineup", "session", "offline"},  # all but api name the client's type only
     "httpx2": {"api"},
     "ipywidgets": {"display"},
     "anywidget": {"display"},

@@ -13,9 +13,9 @@ from typing import Any
 import anthropic
 import httpx2
 from anthropic import Anthropic
-from anthropic.types import ModelInfo
 
 from claude_magic.api import address, models
+from claude_magic.api.catalogue import SHIPPED, Catalogue, Listed, described
 from claude_magic.api.credential import (
     CUSTOM_HEADERS,
     NO_CREDENTIAL,
@@ -192,7 +192,7 @@ def describe(connected: Anthropic | None, endpoint: Endpoint) -> list[tuple[str,
     return found
 
 
-def resolve(name: str, client: Anthropic) -> models.Model:
+def resolve(name: str, client: Anthropic, known: Catalogue = SHIPPED) -> models.Model:
     """The model a name means; a name the catalogue lacks is looked up at the API, which costs nothing.
 
     Raises
@@ -204,33 +204,48 @@ def resolve(name: str, client: Anthropic) -> models.Model:
     Interrupted
         When the notebook's interrupt came meanwhile.
     """
-    known = models.find(name)
-    if known is not None:
-        return known
+    found = known.find(name)
+    if found is None:
+        listed = look_up(name, client, known)
+        found = known.with_name(name, listed).find(name)
+    return found or models.unlisted(name)
+
+
+def look_up(name: str, client: Anthropic, known: Catalogue = SHIPPED) -> Listed:
+    """What the API says of one name.
+
+    Raises
+    ------
+    ConfigProblem, ApiProblem, Interrupted
+        As `resolve` does.
+    """
     if not name.strip():
-        raise models.unknown(name)
+        raise known.unknown(name)
     problem: BaseException
     try:
         info = client.models.retrieve(name)
     except anthropic.NotFoundError:
-        problem = models.unknown(name)
+        problem = known.unknown(name)
     except KeyboardInterrupt:  # its traceback would go through frames that hold the key
         problem = Interrupted("stopped by the notebook while the model was looked up. Nothing was asked")
     except Exception as error:  # noqa: BLE001 - what is no API raises anything
         problem = from_sdk(error, client, "")
     else:
-        if isinstance(info, ModelInfo) and info.id:
-            return _described(info)
+        listed = described(info)
+        if listed is not None:
+            return listed
         problem = no_api(client)
     raise problem  # outside the except: what the SDK raised, with the key in its frames, is not chained
 
 
-def _described(info: ModelInfo) -> models.Model:
-    listed = models.unlisted(info.id)
-    return models.Model(
-        info.id,
-        info.line or "",
-        None,
-        info.max_input_tokens or listed.window,
-        info.max_tokens or listed.max_output,
-    )
+def place(connected: Anthropic | None, endpoint: Endpoint) -> str:
+    """Where requests go, as ``host`` or ``host:port``; ``""`` where the address cannot be used."""
+    try:
+        if connected is not None:
+            url = connected.base_url
+        else:
+            found = _found(endpoint)
+            url, _ = address.corrected(found.base_url, _address_origin(found, endpoint))
+    except ConfigProblem:
+        return ""
+    return url.netloc.decode("ascii", "replace")

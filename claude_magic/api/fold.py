@@ -193,11 +193,16 @@ def merge(usage: Usage, raw: Mapping[str, Any]) -> Usage:
     def number(value: object, old: int) -> int:
         return value if isinstance(value, int) else old
 
+    def word(name: str, old: str) -> str:
+        value = raw.get(name)
+        return value if isinstance(value, str) else old
+
     def inner(name: str) -> Mapping[str, Any]:
         value = raw.get(name)
         return value if isinstance(value, dict) else {}
 
     split, details = inner("cache_creation"), inner("output_tokens_details")
+    tools = inner("server_tool_use")
     return replace(
         usage,
         input_tokens=number(raw.get("input_tokens"), usage.input_tokens),
@@ -210,4 +215,8 @@ def merge(usage: Usage, raw: Mapping[str, Any]) -> Usage:
             split.get("ephemeral_1h_input_tokens"), usage.cache_creation_1h_tokens
         ),
         thinking_tokens=number(details.get("thinking_tokens"), usage.thinking_tokens),
+        web_searches=number(tools.get("web_search_requests"), usage.web_searches),
+        service_tier=word("service_tier", usage.service_tier),
+        speed=word("speed", usage.speed),
+        inference_geo=word("inference_geo", usage.inference_geo),
     )

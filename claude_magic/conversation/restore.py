@@ -299,7 +299,7 @@ def _plain(text: object) -> str | None:
 def _usage(raw: object) -> Usage | None:
     if not isinstance(raw, dict):
         return None
-    known = {field.name for field in fields(Usage)} - {"final"}
+    known = {field.name for field in fields(Usage) if type(field.default) is int}
     counts = {name: count for name, count in raw.items() if name in known}
     if not all(type(count) is int and 0 <= count <= _MOST_TOKENS for count in counts.values()):
         return None

@@ -32,7 +32,8 @@ def bundle(turn: Turn) -> Bundle:
         ``claude_magic``: what differs from run to run.
     """
     answer = turn.answer
-    usage = {name: count for name, count in asdict(answer.usage).items() if count and name != "final"}
+    counted = asdict(answer.usage).items()
+    usage = {name: count for name, count in counted if type(count) is int and count}
     text = answer.text
     attachments = [
         {"name": visible(block.name), "kind": block.kind, "note": visible(block.note)}

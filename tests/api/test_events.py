@@ -186,3 +186,22 @@ def test_lone_surrogates_become_replacement_characters() -> None:
 
 def test_equal_streams_give_equal_answers() -> None:
     assert fold(text_stream("x")).answer() == fold(text_stream("x")).answer() != Answer()
+
+
+def test_what_bears_on_the_price_is_taken_from_the_usage() -> None:
+    told = {"service_tier": "batch", "speed": "fast", "inference_geo": "us"}
+    begun = {
+        "type": "message_start",
+        "message": {"id": "m", "model": "x", "usage": {"input_tokens": 1, **told}},
+    }
+    searched = ended(server_tool_use={"web_search_requests": 2, "web_fetch_requests": 1})
+    usage = fold(wire(begun, *searched)).answer().usage
+    assert (usage.service_tier, usage.speed, usage.inference_geo) == ("batch", "fast", "us")
+    assert usage.web_searches == 2
+    odd = {"service_tier": 5, "speed": None, "inference_geo": ["us"], "server_tool_use": None}
+    begun = {
+        "type": "message_start",
+        "message": {"id": "m", "model": "x", "usage": {"input_tokens": 1, **odd}},
+    }
+    usage = fold(wire(begun, *ended())).answer().usage
+    assert (usage.service_tier, usage.speed, usage.inference_geo, usage.web_searches) == ("", "", "", 0)

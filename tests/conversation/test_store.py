@@ -82,7 +82,7 @@ def test_every_field_of_a_turn_comes_back(store: Store, path: Path) -> None:
             ToolUsePart("toolu_1", "plot", '{"half'),
             OtherPart("redacted_thinking", {"type": "redacted_thinking", "data": "xyz", "text": "trap"}),
         ),
-        usage=Usage(1, 2, 3, 4, 5, 6, True),
+        usage=Usage(1, 2, 3, 4, 5, 6, True, 7, "batch", "fast", "us"),
         model="claude-opus-5-5",
         message_id="msg_9",
         stop_reason="stop_sequence",

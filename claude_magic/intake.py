@@ -1,0 +1,65 @@
+"""What flags, settings and kernel names say of a question, as the values that the question is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from claude_magic.api.models import Model
+from claude_magic.errors import UsageProblem, did_you_mean
+from claude_magic.flags import Line, Quoted, choice
+from claude_magic.settings import Settings
+from claude_magic.values import Attaching, DataView, Detail
+
+
+def attaching(line: Line, settings: Settings, model: Model) -> Attaching:
+    """How the values of this question become content blocks."""
+    detail = choice(line.one("detail", settings.detail), "--detail", get_args(Detail))
+    data = choice(line.one("data"), "--data", get_args(DataView)) if line.has("data") else ""
+    return Attaching(
+        detail=cast("Detail", detail),
+        long_edge=model.long_edge,
+        data=cast("DataView", data),
+        cite=line.has("cite"),
+        max_pages=model.max_pages,
+        password=line.one("password"),
+    )
+
+
+def system_prompt(line: Line, settings: Settings, names: Mapping[str, Any]) -> str:
+    """The system prompt: text, ``@file`` or, as a flag, a kernel variable of type str.
+
+    Raises
+    ------
+    UsageProblem
+        When the file cannot be read or there is no such variable. Nothing was sent.
+    """
+    if not line.has("system"):
+        return _file_or_text(settings.system)
+    value = line.one("system")
+    if isinstance(value, Quoted) or not value.isidentifier():
+        return _file_or_text(value)
+    if value not in names:
+        raise UsageProblem(
+            f"-s {value}: no kernel name {value!r}.{did_you_mean(value, names)} "
+            "Put a text of one word in quotes. Nothing was sent."
+        )
+    if not isinstance(names[value], str):
+        kind = type(names[value]).__name__
+        raise UsageProblem(f"-s {value}: a system prompt is a str, not {kind}. Nothing was sent.")
+    return str(names[value])
+
+
+def _file_or_text(value: str) -> str:
+    if not value.startswith("@"):
+        return value
+    path = Path(value[1:]).expanduser()
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise UsageProblem(
+            f"System prompt {value}: {reason}.{did_you_mean(path.name, near)} Nothing was sent."
+        ) from error
