@@ -46,7 +46,10 @@ from claude_magic.question import Prepared, Question, prepare
 from claude_magic.reply import Reply
 from claude_magic.settings import CACHE, Settings
 from claude_magic.stop import Stop
-from claude_magic.values import Usage
+from claude_magic.values import Turn, Usage
+
+NEARLY_FULL = 0.8
+"""Share of the context window from which the user is told."""
 
 
 class Session:
@@ -102,6 +105,7 @@ class Session:
             if place is not None:
                 self._chats(settings).keep(turn, place.rerun, key)
                 self._say_notes(settings)
+                self._warn_of_full_context(turn, prepared.question.model)
             reply = Reply(turn, shown_in=0 if quiet else self._shell.execution_count)
             self._shell.user_ns["_claude"] = reply
             if into and (reply.text or turn.stage == "complete"):
@@ -116,6 +120,17 @@ class Session:
         if problem is not None:
             raise problem from None
         return reply
+
+    def _warn_of_full_context(self, turn: Turn, model: models.Model) -> None:
+        """Say once that a conversation comes to its end, while there is still room for another question."""
+        usage = turn.answer.usage
+        share = (usage.prompt_tokens + usage.output_tokens) / model.window
+        if share >= NEARLY_FULL:
+            self._tell_once(
+                f"This conversation fills {share:.0%} of the context window of {model.id}. --new begins "
+                "another; %claude_undo, or %claude_chat --fork NAME and then %claude_undo, takes turns back.",
+                about=f"context of {turn.conversation}",
+            )
 
     def _limits(self, line: Line, settings: Settings) -> tuple[Limit, ...]:
         """What the question may cost: by its flag, its notebook's budget of the day, the kernel's."""

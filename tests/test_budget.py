@@ -15,6 +15,7 @@ from claude_magic.api import models
 from claude_magic.api.budget import Limit, affordable
 from claude_magic.errors import UsageProblem
 from claude_magic.values import Usage
+from tests.faults import GOOD, FaultServer, ended, sse, start, streamed, text
 from tests.kernels import Kernel, running_kernel
 
 PRICED = [model for model in models.CATALOGUE if model.prices is not None]
@@ -72,12 +73,12 @@ def test_a_budget_of_the_day_survives_a_restart_and_stops_before_it_hurts(
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "book.ipynb")
     where["JPY_SESSION_NAME"] = str(tmp_path / "book.ipynb")
     spent = 0.0
-    for start in range(2):
+    for run in range(2):
         with running_kernel(tmp_path, **where, CLAUDE_MAGIC_BUDGET="0.02") as kernel:
             kernel.run("%load_ext claude_magic")
             for number in range(20):
-                code = f"%%claude --quiet --new\nwrite 300 words, {start} {number}"
-                line = line_of(kernel, code, f"cell-{start}-{number}")
+                code = f"%%claude --quiet --new\nwrite 300 words, {run} {number}"
+                line = line_of(kernel, code, f"cell-{run}-{number}")
                 if line:
                     break
                 spent += float(kernel.value("_claude.cost"))
@@ -97,3 +98,21 @@ def test_a_budget_of_the_kernel_counts_what_is_not_kept_too(
         lines = [line_of(kernel, "%%claude --quiet --no-history\nwrite 300 words") for _ in range(12)]
         assert any("for this kernel" in line for line in lines)
         assert lines == sorted(lines)  # once over, it stays over
+
+
+def test_a_conversation_that_fills_its_window_says_so_once(tmp_path: Path) -> None:
+    with (
+        FaultServer() as server,
+        running_kernel(
+            tmp_path, ANTHROPIC_BASE_URL=server.url, ANTHROPIC_API_KEY="sk-ant-canary-0123456789"
+        ) as kernel,
+    ):
+        kernel.run("%load_ext claude_magic")
+        usage = {"input_tokens": 850_000, "output_tokens": 1}
+        begin = start()
+        begin["message"]["usage"] = usage
+        full = streamed(sse(begin, *text("Long."), *ended()))
+        server.answers([GOOD, full, full])
+        said = [kernel.run("%%claude\nhello").stdout for _ in range(3)]
+        assert ["context window" in one for one in said] == [False, True, False]
+        assert "fills 85% of the context window of claude-sonnet-5-5" in said[1]
