@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from claude_magic.api import models
 from claude_magic.api.budget import Limit
 from claude_magic.api.estimate import Densities, pieces
@@ -16,8 +14,9 @@ class Accounts:
 
     def __init__(self) -> None:
         self._densities = Densities()
-        self._spent = 0.0
-        self._apart = 0.0
+        # What the demo answered, at list price, and what was paid are different purses.
+        self._spent = {True: 0.0, False: 0.0}
+        self._apart = {True: 0.0, False: 0.0}
         self.demo: bool | None = None
         """Whether the demo model answers, whose costs are none; None while nobody has answered yet."""
 
@@ -26,7 +25,7 @@ class Accounts:
         return self._densities.density(model.id, model.density)
 
     def limits(
-        self, max_cost: float, settings: Settings, spent_today: Callable[[], float]
+        self, max_cost: float, settings: Settings, spent_today: float, *, demo: bool
     ) -> tuple[Limit, ...]:
         """What a question may cost.
 
@@ -34,20 +33,28 @@ class Accounts:
         ----------
         max_cost : float
             USD for this question; 0 for no limit.
-        spent_today : callable
-            Looks up, where that matters, what the notebook has spent today.
+        spent_today : float
+            USD that the notebook has spent today, as the store knows it.
+        demo : bool
+            Whether the demo model is asked: its list prices and what is paid are never summed.
         """
         limits = []
         if max_cost:
             limits.append(
-                Limit("this question", max_cost, 0.0, "give --max-cost or %claude_config max_cost=…")
+                Limit(
+                    "this question",
+                    max_cost,
+                    0.0,
+                    "give a larger --max-cost or %claude_config max_cost=… (0 for none)",
+                )
             )
         if settings.budget:
-            spent = spent_today() + self._apart
-            limits.append(Limit("this notebook today", settings.budget, spent, "set %claude_config budget=…"))
+            spent = spent_today + self._apart[demo]
+            advice = "set %claude_config budget=… (0 for none)"
+            limits.append(Limit("this notebook today", settings.budget, spent, advice))
         if settings.session_budget:
-            advice = "set %claude_config session_budget=…"
-            limits.append(Limit("this kernel", settings.session_budget, self._spent, advice))
+            advice = "set %claude_config session_budget=… (0 for none)"
+            limits.append(Limit("this kernel", settings.session_budget, self._spent[demo], advice))
         return tuple(limits)
 
     def add(self, turn: Turn, *, kept: bool) -> None:
@@ -55,9 +62,9 @@ class Accounts:
         if turn.answer.message_id:
             self.demo = turn.demo
         cost = turn.cost or 0.0
-        self._spent += cost
+        self._spent[turn.demo] += cost
         if not kept:
-            self._apart += cost
+            self._apart[turn.demo] += cost
         usage = turn.answer.usage
         if usage.final and not usage.thinking_tokens:
             size = pieces(turn.answer.text)

@@ -95,7 +95,7 @@ def _thinks(thinking: Thinking | None) -> str:
         return "always"
     if "adaptive" not in thinking.modes:
         return "with a budget"
-    return "off or on" if thinking.by_itself is False else "on or off"
+    return "off by default" if thinking.by_itself is False else "on by default"
 
 
 def _facts(model: Model, catalogue: Catalogue, today: date) -> Iterator[tuple[str, str]]:
@@ -135,7 +135,7 @@ def _prices(prices: Prices) -> Iterator[tuple[str, str]]:
             yield f"in the US only{step}", _rates(prices.rates(length, geo="us"))
     yield (
         "web search",
-        f"{usd(WEB_SEARCH * 1000)} per 1,000 (not on the list that was compared), results as input",
+        f"{usd(WEB_SEARCH * 1000)} per 1,000 (this one price was not compared), results as input",
     )
 
 

@@ -170,9 +170,15 @@ class Prepared:
             size * self.question.density
         )
 
-    def expected(self) -> Usage:
-        """The input side of the usage as expected: what the last turn left in the cache is read."""
-        tokens, cache = self.estimated_tokens(), self.question.cache
+    def expected(self, tokens: int) -> Usage:
+        """The input side of the usage as expected: what the last turn left in the cache is read.
+
+        Parameters
+        ----------
+        tokens : int
+            Of the whole prompt, counted or estimated.
+        """
+        cache = self.question.cache
         if cache == "off":
             return Usage(input_tokens=tokens)
         left = caching.left_by(self.history[-1], self.question.model.id, self.began) if self.history else 0
@@ -194,8 +200,25 @@ class Prepared:
             for secret in find_secrets(text)
         ]
 
-    def request(self, files: Files | None) -> Request:
+    def within_limits(self) -> int:
+        """The most output tokens that the question's limits leave.
+
+        Raises
+        ------
+        UsageProblem
+            When it would cost more than it may. Nothing was sent.
+        """
+        question = self.question
+        most = min(question.max_tokens, question.model.max_output)
+        return affordable(question.model, self.expected(self.estimated_tokens()), most, question.limits)
+
+    def request(self, files: Files | None, *, limited: bool = True) -> Request:
         """The request, repaired and checked; large attachments by reference to where ``files`` has put them.
+
+        Parameters
+        ----------
+        limited : bool
+            Whether it has to keep within what it may cost; what is only looked at need not.
 
         Raises
         ------
@@ -203,8 +226,7 @@ class Prepared:
             When the API would refuse it, or it would cost more than it may. Nothing was sent.
         """
         question = self.question
-        most = min(question.max_tokens, question.model.max_output)
-        most = affordable(question.model, self.expected(), most, question.limits)
+        most = self.within_limits() if limited else min(question.max_tokens, question.model.max_output)
         placed = self._placed(files)
         messages = []
         for turn, blocks in zip(self.history, placed, strict=False):

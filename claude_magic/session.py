@@ -46,7 +46,7 @@ from claude_magic.question import Prepared, Question, prepare
 from claude_magic.reply import Reply
 from claude_magic.settings import CACHE, Settings
 from claude_magic.stop import Stop
-from claude_magic.values import Turn, Usage
+from claude_magic.values import Turn
 
 NEARLY_FULL = 0.8
 """Share of the context window from which the user is told."""
@@ -87,11 +87,15 @@ class Session:
             self._consent.to_secrets(prepared.secrets())
         place = self._place(line, settings)
         if place is not None:
+            prepared = prepared.at(place.history)
+        key = prepared.key
+        reused = self._chats(settings).reused(key) if line.has("reuse") or settings.reuse else None
+        if reused is None:
+            prepared.request(None)  # what is to be refused is refused before anything is begun
+        if place is not None:
             conversation = self._chats(settings).take(place)
             prepared = prepared.at(place.history, place.cell, conversation)
         quiet = line.has("quiet") or settings.quiet
-        key = prepared.key
-        reused = self._chats(settings).reused(key) if line.has("reuse") or settings.reuse else None
         client = self._client(settings)
         with Stop() as stop:
             view = self._views.make("none" if quiet else settings.view, stop)
@@ -105,25 +109,22 @@ class Session:
             if place is not None:
                 self._chats(settings).keep(turn, place.rerun, key)
                 self._say_notes(settings)
-                self._warn_of_full_context(turn, prepared.question.model)
+            self._warn(prepared, turn)
             reply = Reply(turn, shown_in=0 if quiet else self._shell.execution_count)
             self._shell.user_ns["_claude"] = reply
             if into and (reply.text or turn.stage == "complete"):
                 self._shell.user_ns[into] = reply.text
             if view.problem:
                 sys.stderr.write(f"{view.problem}\n")
-        if stop.interrupted or isinstance(problem, KeyboardInterrupt):
-            what = "what came is kept in _claude" if turn.answer.parts else "nothing had come yet"
-            raise Interrupted(f"stopped by an interrupt; {what}") from None
-        if isinstance(problem, ApiProblem) and turn.stage == "cut":
-            problem.advice = f"{next_step(turn) or 'It is in _claude; ask again'}."
-        if problem is not None:
-            raise problem from None
+        _raise(stop, turn, problem)
         return reply
 
-    def _warn_of_full_context(self, turn: Turn, model: models.Model) -> None:
-        """Say once that a conversation comes to its end, while there is still room for another question."""
-        usage = turn.answer.usage
+    def _warn(self, prepared: Prepared, turn: Turn) -> None:
+        """Say what the user should know of this turn: cut by a limit of money, or the context nearly full."""
+        model, usage = prepared.question.model, turn.answer.usage
+        if turn.stage == "max_tokens" and usage.output_tokens < prepared.question.max_tokens:
+            for limit in prepared.question.limits:
+                sys.stderr.write(f"The answer was cut to keep within the limit for {limit.what}.\n")
         share = (usage.prompt_tokens + usage.output_tokens) / model.window
         if share >= NEARLY_FULL:
             self._tell_once(
@@ -136,13 +137,13 @@ class Session:
         """What the question may cost: by its flag, its notebook's budget of the day, the kernel's."""
         max_cost = number(line.one("max_cost"), "--max-cost") if line.has("max_cost") else settings.max_cost
 
-        def spent_today() -> float:
-            demo = self._accounts.demo
-            if demo is None:
-                demo = is_loopback(self._client(settings).base_url)
-            return self._entered(settings).spent_today(demo=demo)
-
-        return self._accounts.limits(max_cost, settings, spent_today)
+        if not (max_cost or settings.budget or settings.session_budget):
+            return ()
+        demo = self._accounts.demo
+        if demo is None:
+            demo = is_loopback(self._client(settings).base_url)
+        spent = self._entered(settings).spent_today(demo=demo) if settings.budget else 0.0
+        return self._accounts.limits(max_cost, settings, spent, demo=demo)
 
     def desk(self, settings: Settings) -> Desk:
         """The conversations of the notebook that the running cell stands in."""
@@ -167,7 +168,7 @@ class Session:
         place = self._place(line, settings)
         if place is not None:
             prepared = prepared.at(place.history)
-        request = prepared.request(None)  # what is only looked at is not uploaded
+        request = prepared.request(None, limited=False)  # what is only looked at is not uploaded
         model = prepared.question.model
         if line.has("count"):
             if not settings.allow_secrets:
@@ -177,7 +178,7 @@ class Session:
             about, done = "", "counted by the API, not asked"
         else:
             tokens, about, done = prepared.estimated_tokens(), "≈", "nothing was sent"
-        cost = models.cost(model, Usage(input_tokens=tokens))
+        cost = models.cost(model, prepared.expected(tokens))
         total = f"{about}{tokens:,}" + (f", {money(cost)} for the input" if cost is not None else "")
         return preview(
             model=model.id,
@@ -342,6 +343,17 @@ class Session:
         if (about or note) not in self._told:
             self._told.add(about or note)
             sys.stderr.write(f"{note}\n")
+
+
+def _raise(stop: Stop, turn: Turn, problem: BaseException | None) -> None:
+    """Raise what ended a turn early, with what to do about it."""
+    if stop.interrupted or isinstance(problem, KeyboardInterrupt):
+        what = "what came is kept in _claude" if turn.answer.parts else "nothing had come yet"
+        raise Interrupted(f"stopped by an interrupt; {what}") from None
+    if isinstance(problem, ApiProblem) and turn.stage == "cut":
+        problem.advice = f"{next_step(turn) or 'It is in _claude; ask again'}."
+    if problem is not None:
+        raise problem from None
 
 
 def _patience(settings: Settings) -> Patience:

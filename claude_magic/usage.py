@@ -118,7 +118,7 @@ class Report:
     @property
     def table(self) -> Table:
         """The table, with the totals below it."""
-        heads = ("in", "cache read", "cache write", "out", "cost", "saved")
+        heads = ("uncached", "cache read", "cache write", "out", "cost", "saved")
         if self.by == "turn":
             shown = self.rows[-_MOST_ROWS:]
             named = ("prompt", "model")

@@ -61,7 +61,7 @@ def test_a_question_is_kept_within_its_cost(kernel: Kernel) -> None:
     assert float(kernel.value("_claude.cost")) <= 0.003
     assert float(kernel.value("_claude.cost")) > 0.002
     line = line_of(kernel, "%%claude --max-cost 0.00001\nwrite 2000 words")
-    assert line.startswith("UsageProblem: Over the limit of $1e-05 for this question: ")
+    assert line.startswith("UsageProblem: Over the limit of $0.00001 for this question: ")
     assert line.endswith("Nothing was sent.")
     kernel.run("%claude --new say: fine")
 
@@ -83,7 +83,7 @@ def test_a_budget_of_the_day_survives_a_restart_and_stops_before_it_hurts(
                     break
                 spent += float(kernel.value("_claude.cost"))
             assert "Over the limit of $0.0200 for this notebook today: $0.0" in line, line
-            assert "%claude_config budget=" in line
+            assert "%claude_config budget=… (0 for none)" in line
             kernel.run("%claude_config budget=0")
             assert kernel.run("%claude --quiet --no-history say: fine").status == "ok"
         assert 0.01 < spent <= 0.02

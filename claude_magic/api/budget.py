@@ -61,7 +61,7 @@ def affordable(model: models.Model, prompt: Usage, max_tokens: int, limits: Iter
             )
         tokens = int((limit.usd - limit.spent - asked) / (whole - asked) * 1_000_000)
         if tokens < min(SHORTEST, max_tokens):
-            spent = f"{_usd(limit.spent)} of it are spent and " if limit.spent else ""
+            spent = f"{_usd(limit.spent)} is spent already and " if limit.spent else ""
             raise UsageProblem(
                 f"Over the limit of {_usd(limit.usd)} for {limit.what}: {spent}the question alone would "
                 f"cost about {_usd(asked)}. To raise it, {limit.advice}. Nothing was sent."
@@ -73,4 +73,4 @@ def affordable(model: models.Model, prompt: Usage, max_tokens: int, limits: Iter
 def _usd(amount: float) -> str:
     if amount >= 1:
         return f"${amount:,.2f}"
-    return f"${amount:.4f}" if amount >= 0.001 or amount == 0 else f"${amount:.2g}"
+    return f"${amount:.4f}" if amount >= 0.001 or amount == 0 else "$" + f"{amount:.8f}".rstrip("0")
