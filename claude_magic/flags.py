@@ -43,6 +43,7 @@ class Flag:
 ASK = (
     Flag(("-m", "--model"), "NAME", "Model id, or haiku, sonnet, opus, fable for the newest of that line."),
     Flag(("-s", "--system"), "TEXT", "System prompt: text, @file, or the name of a kernel variable."),
+    Flag(("--preset",), "NAME", "Apply this preset (%claude_config lists them); flags on the cell win."),
     Flag(
         ("-a", "--attach"),
         "WHAT",
@@ -113,6 +114,12 @@ RESTORE = (Flag(("--yes",), "", "Take in what is shown without it."),)
 
 class Quoted(str):
     """A value the user put in quotes: text, never a kernel name."""
+
+    __slots__ = ()
+
+
+class Verbatim(Quoted):
+    """A value that is text as it stands, also where it begins with @."""
 
     __slots__ = ()
 

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from jupyter_core.paths import jupyter_data_dir
+
 from claude_magic.api.models import Model
+from claude_magic.api.patience import Patience
+from claude_magic.conversation import OnRerun
 from claude_magic.errors import UsageProblem, did_you_mean
-from claude_magic.flags import Line, Quoted, choice
+from claude_magic.flags import Line, Quoted, Verbatim, choice
 from claude_magic.settings import Settings
 from claude_magic.values import Attaching, DataView, Detail
 
@@ -38,6 +42,8 @@ def system_prompt(line: Line, settings: Settings, names: Mapping[str, Any]) -> s
     if not line.has("system"):
         return _file_or_text(settings.system)
     value = line.one("system")
+    if isinstance(value, Verbatim):
+        return str(value)
     if isinstance(value, Quoted) or not value.isidentifier():
         return _file_or_text(value)
     if value not in names:
@@ -63,3 +69,24 @@ def _file_or_text(value: str) -> str:
         raise UsageProblem(
             f"System prompt {value}: {reason}.{did_you_mean(path.name, near)} Nothing was sent."
         ) from error
+
+
+def patience(settings: Settings) -> Patience:
+    """How long to wait, and how often to try."""
+    return Patience(settings.first_event, settings.silence, settings.retries, settings.longest_wait)
+
+
+def rerun(settings: Settings) -> OnRerun:
+    """What running a cell again does to its turn."""
+    return cast("OnRerun", settings.on_rerun)
+
+
+def store_path(setting: str) -> Path | None:
+    """Where conversations are kept; None for in memory only."""
+    if setting == "memory":
+        return None
+    return (
+        Path(setting).expanduser()
+        if setting
+        else Path(jupyter_data_dir(), "claude_magic", "conversations.db")
+    )

@@ -112,14 +112,21 @@ class ClaudeMagics(Settings, Magics):
 
             %claude_config
             %claude_config model=opus max_tokens=4000 system="Answer in one sentence."
+            %claude_config extra='{"service_tier": "standard_only"}'
 
-        The first that is set wins: a flag on the cell; %claude_config or %config ClaudeMagics.… in this
-        session, the later of the two; the environment (CLAUDE_MAGIC_MODEL, …); ipython_config.py; the
-        default. The key and the address of the API come from ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL and
-        the other variables and profiles the SDK knows; a key is never shown.
+        The first that is set wins: a flag on the cell; its --preset; %claude_config or %config
+        ClaudeMagics.… in this session, the later of the two; the environment (CLAUDE_MAGIC_MODEL, …);
+        ipython_config.py; the default. The key and the address of the API come from ANTHROPIC_API_KEY,
+        ANTHROPIC_BASE_URL and the other variables and profiles the SDK knows; a key is never shown.
+
+        Below the settings stand the presets, tables [preset.NAME] in files named claude_magic.toml: the
+        project's, in the notebook's folder or above, and your own, in Jupyter's configuration directory.
         """
         if line.strip():
-            self.assign(_assignments(line))
+            pairs = _assignments(line)
+            if further := [value for name, value in pairs if name == "extra"]:
+                self._open().check_extra(further)
+            self.assign(pairs)
             return None
         return self._open().config_table(self)
 

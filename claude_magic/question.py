@@ -15,6 +15,7 @@ from claude_magic.api.budget import Limit, affordable
 from claude_magic.api.capabilities import Wanted, refuse
 from claude_magic.api.check import MOST_BYTES, check
 from claude_magic.api.estimate import pieces
+from claude_magic.api.extra import priced
 from claude_magic.api.files import Files
 from claude_magic.api.repair import repaired
 from claude_magic.api.request import Request, replied, user_message
@@ -64,6 +65,8 @@ class Question:
         Tokens per piece of the model, for estimates.
     limits : tuple of Limit
         What it may cost.
+    extra : str
+        Further parameters of the request, as a JSON object; ``""`` for none.
     """
 
     prompt: str
@@ -83,6 +86,7 @@ class Question:
     diagnose: bool = True
     density: float = 1.3
     limits: tuple[Limit, ...] = ()
+    extra: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,13 +145,15 @@ class Prepared:
     def key(self) -> str:
         """What is asked, whole, as a hash: equal questions have equal keys."""
         question = self.question
-        asked = (
+        asked: tuple[object, ...] = (
             question.host,
             question.model.id,
             question.system,
             question.max_tokens,
             question.stop_sequences,
         )
+        if question.extra:  # the keys of questions without any stay what they were
+            asked = (*asked, question.extra)
         whole = hashlib.sha256(repr(asked).encode("utf-8", "surrogatepass"))
         for turn in self.history:
             whole.update(_digest(turn.reply))
@@ -180,19 +186,20 @@ class Prepared:
         """
         cache = self.question.cache
         if cache == "off":
-            return Usage(input_tokens=tokens)
+            return priced(Usage(input_tokens=tokens), self.question.extra)
         left = caching.left_by(self.history[-1], self.question.model.id, self.began) if self.history else 0
         read = min(tokens, left)
-        return Usage(
+        usage = Usage(
             cache_read_input_tokens=read,
             cache_creation_input_tokens=tokens - read,
             cache_creation_1h_tokens=tokens - read if cache == "1h" else 0,
         )
+        return priced(usage, self.question.extra)
 
     def secrets(self) -> list[str]:
         """What in this question looks like a secret: kind and place, never the value."""
         files = [f"environment file {one.name}" for one in self.blocks if one.name.endswith(".env")]
-        texts = [("the system prompt", self.question.system)]
+        texts = [("the system prompt", self.question.system), ("extra", self.question.extra)]
         texts += [(one.name or "the prompt", document_text(one)) for one in self.blocks]
         return files + [
             f"{secret.kind} in {place}, line {secret.line}"
@@ -242,6 +249,7 @@ class Prepared:
             question.stop_sequences,
             caching.marks(sent, question.cache, system=bool(system.strip()), goes_on=question.goes_on),
             self._follows() if cached else None,
+            question.extra,
         )
         check(request)
         return request

@@ -10,36 +10,37 @@ import keyword
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 from anthropic import Anthropic
 from IPython.core.interactiveshell import InteractiveShell
-from jupyter_core.paths import jupyter_data_dir
+from jupyter_core.paths import jupyter_config_dir
 
+from claude_magic import presets
 from claude_magic.accounts import Accounts
-from claude_magic.api import models
+from claude_magic.api import extra, models
 from claude_magic.api.address import foreign_host, is_loopback
 from claude_magic.api.budget import Limit
 from claude_magic.api.capabilities import Wanted, refuse
 from claude_magic.api.client import Endpoint, connect, describe, place
 from claude_magic.api.count import count_tokens
 from claude_magic.api.files import Files
-from claude_magic.api.patience import Patience, retried
+from claude_magic.api.patience import retried
 from claude_magic.ask import Means, NotKept, ask, show_again
 from claude_magic.chats import Chats, Place
 from claude_magic.consent import Consent
-from claude_magic.conversation import OnRerun
-from claude_magic.conversation.notebook import identify
+from claude_magic.conversation.notebook import Notebook, identify
 from claude_magic.conversation.store import Store
 from claude_magic.desk import Desk
 from claude_magic.display.frontend import Views, front_end, running_cell
 from claude_magic.display.preview import preview
 from claude_magic.display.status import money, next_step
 from claude_magic.display.table import Table
+from claude_magic.display.untrusted import visible
 from claude_magic.errors import ApiProblem, ConfigProblem, Interrupted, UsageProblem
 from claude_magic.flags import Line, choice, number, whole_number
-from claude_magic.intake import attaching, system_prompt
+from claude_magic.intake import attaching, patience, rerun, store_path, system_prompt
 from claude_magic.lineup import Lineup, today
 from claude_magic.models_table import all_models, one_model
 from claude_magic.question import Prepared, Question, prepare
@@ -79,6 +80,7 @@ class Session:
         KeyboardInterrupt
             The notebook's interrupt: queued cells must not go on.
         """
+        line = self._with_preset(line, settings)
         into = line.one("into")
         if into and (not into.isidentifier() or keyword.iskeyword(into)):
             raise UsageProblem(f"--into {into}: not a variable's name. Nothing was sent.")
@@ -103,7 +105,7 @@ class Session:
                 turn, problem = show_again(prepared, reused, view), None
             else:
                 journal = NotKept() if place is None else self._chats(settings)
-                means = Means(client, self._uploads(client), view, journal, stop, _patience(settings))
+                means = Means(client, self._uploads(client), view, journal, stop, patience(settings))
                 turn, problem = ask(prepared, means)
                 self._accounts.add(turn, kept=place is not None)
             if place is not None:
@@ -153,7 +155,7 @@ class Session:
         """The models, or one of them whole; the API is asked only for ``--refresh`` and for unknown names."""
         lineup = self._lineup(settings)
         if line.has("refresh"):
-            lineup.refresh(self._client(settings), _patience(settings))
+            lineup.refresh(self._client(settings), patience(settings))
         if not line.rest:
             return all_models(lineup.catalogue, today(), every=line.has("all"))
         try:
@@ -164,6 +166,7 @@ class Session:
 
     def preview(self, line: Line, prompt: str, settings: Settings) -> Table:
         """The request as it would be sent: nothing is sent, but for its counting when ``--count`` asks."""
+        line = self._with_preset(line, settings)
         prepared = self._prepare(line, prompt, settings)
         place = self._place(line, settings)
         if place is not None:
@@ -174,7 +177,7 @@ class Session:
             if not settings.allow_secrets:
                 self._consent.to_secrets(prepared.secrets())
             client = self._client(settings)
-            tokens = retried(lambda: count_tokens(request, client), _patience(settings), time.sleep)
+            tokens = retried(lambda: count_tokens(request, client), patience(settings), time.sleep)
             about, done = "", "counted by the API, not asked"
         else:
             tokens, about, done = prepared.estimated_tokens(), "≈", "nothing was sent"
@@ -188,6 +191,7 @@ class Session:
             size=len(request.body()),
             total=total,
             done=done,
+            extra=request.extra,
         )
 
     def _prepare(self, line: Line, prompt: str, settings: Settings) -> Prepared:
@@ -215,6 +219,7 @@ class Session:
             goes_on=not line.has("no_history"),
             density=self._accounts.density(model),
             limits=self._limits(line, settings),
+            extra=extra.merged((settings.extra, line.one("extra"))),
         )
         return prepare(question)
 
@@ -230,7 +235,7 @@ class Session:
 
     def _looked_up(self, name: str, settings: Settings) -> models.Model:
         """A model that the catalogue lacks, as the API knows it."""
-        return self._lineup(settings).look_up(name, self._client(settings), _patience(settings))
+        return self._lineup(settings).look_up(name, self._client(settings), patience(settings))
 
     def _lineup(self, settings: Settings) -> Lineup:
         if self._models is None:
@@ -260,22 +265,41 @@ class Session:
             self._shell.execution_count,
             name=line.one("chat"),
             new=line.has("new"),
-            rerun=_rerun(settings),
+            rerun=rerun(settings),
             go_on=line.has("continue"),
         )
 
     def _entered(self, settings: Settings) -> Chats:
         """The conversations of the notebook that the running cell stands in."""
         chats = self._chats(settings)
-        chats.enter(identify(self._shell.user_ns, settings.jupyter_session, front_end(self._shell), self._id))
+        chats.enter(self._notebook(settings))
         return chats
+
+    def _notebook(self, settings: Settings) -> Notebook:
+        return identify(self._shell.user_ns, settings.jupyter_session, front_end(self._shell), self._id)
+
+    def _with_preset(self, line: Line, settings: Settings) -> Line:
+        """The line with what its ``--preset`` sets beneath its flags."""
+        if not line.has("preset"):
+            return line
+        found = self._preset_files(settings)
+        own = Path(jupyter_config_dir())
+        return presets.applied(line, found, lambda note: self._tell_once(visible(note)), own)
+
+    def _preset_files(self, settings: Settings) -> tuple[presets.Source, ...]:
+        folder = presets.folder_of(self._notebook(settings).path)
+        return presets.sources(folder, Path(jupyter_config_dir()), Path.home().resolve())
+
+    def check_extra(self, texts: Sequence[str]) -> None:
+        """Refuse parameters that the SDK does not know, before a setting takes them."""
+        extra.merged(texts, "changed")
 
     def _chats(self, settings: Settings) -> Chats:
         if self._kept is not None and self._kept_at != settings.store:
             self._kept.store.close()
             self._kept = self._models = None
         if self._kept is None:
-            self._kept = Chats(Store.open(_store_path(settings.store)))
+            self._kept = Chats(Store.open(store_path(settings.store)))
             self._kept_at = settings.store
         return self._kept
 
@@ -301,7 +325,8 @@ class Session:
         """Every setting, its value and its source; also where requests go and with what credential."""
         rows = [(one.name, str(one.value), one.source, one.help) for one in settings.listed()]
         where = describe(self._connected, self._endpoint)
-        return Table(("setting", "value", "from", "means"), (*rows, *where))
+        named = presets.rows(self._preset_files(settings))
+        return Table(("setting", "value", "from", "means"), (*rows, *where, *named))
 
     def close(self) -> None:
         """Close connections and views."""
@@ -354,22 +379,3 @@ def _raise(stop: Stop, turn: Turn, problem: BaseException | None) -> None:
         problem.advice = f"{next_step(turn) or 'It is in _claude; ask again'}."
     if problem is not None:
         raise problem from None
-
-
-def _patience(settings: Settings) -> Patience:
-    return Patience(settings.first_event, settings.silence, settings.retries, settings.longest_wait)
-
-
-def _rerun(settings: Settings) -> OnRerun:
-    return cast("OnRerun", settings.on_rerun)
-
-
-def _store_path(setting: str) -> Path | None:
-    """Where conversations are kept; None for in memory only."""
-    if setting == "memory":
-        return None
-    return (
-        Path(setting).expanduser()
-        if setting
-        else Path(jupyter_data_dir(), "claude_magic", "conversations.db")
-    )

@@ -1,13 +1,14 @@
 """Settings: traits with help, and the only place that reads the environment.
 
-Precedence, first match wins: a flag on the cell; ``%claude_config`` or ``%config`` in this session,
-the later of the two; the environment (``CLAUDE_MAGIC_MODEL`` and so on); ``ipython_config.py``; the
+Precedence, first match wins: a flag on the cell; its ``--preset``; ``%claude_config`` or ``%config`` in this
+session, the later of the two; the environment (``CLAUDE_MAGIC_MODEL`` and so on); ``ipython_config.py``; the
 default. ``ANTHROPIC_API_KEY``, ``ANTHROPIC_BASE_URL`` and the other ``ANTHROPIC_…`` variables are read
 by the SDK itself.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,23 @@ class Setting:
     value: object
     source: str
     help: str
+
+
+class JsonObject(Unicode):  # type: ignore[type-arg]
+    """The text of a JSON object, or empty."""
+
+    info_text = """a JSON object, such as {"service_tier": "auto"}, or empty"""
+
+    def validate(self, obj: Any, value: Any) -> str:
+        """The text, if it is that of a JSON object."""
+        text = str(super().validate(obj, value))
+        try:
+            whole = json.loads(text) if text.strip() else {}
+        except (ValueError, RecursionError):
+            whole = None
+        if not isinstance(whole, dict):
+            self.error(obj, value)
+        return text
 
 
 class Settings(Configurable):
@@ -105,6 +123,12 @@ class Settings(Configurable):
         default_value="auto",
         help="How a reply is shown: 'widget' live and formatted, 'static' once at its end, 'text' as plain "
         "text while it comes; 'auto' takes what the front end can show.",
+    ).tag(config=True)
+
+    extra = JsonObject(
+        "",
+        help="Further parameters of each request, as a JSON object: service_tier, metadata, inference_geo, "
+        "speed and whatever else the SDK knows.",
     ).tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:

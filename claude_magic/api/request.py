@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from claude_magic.api.extra import counted, parameters
 from claude_magic.values import Block
 
 Place = tuple[int, int]
@@ -114,6 +115,8 @@ class Request:
     follows : str or None
         The id of the message before, against which the API is to say why its cache was missed; ``""``
         for a first message, None to ask nothing.
+    extra : str
+        Further parameters, as a JSON object; ``""`` for none.
     """
 
     model: str
@@ -123,10 +126,12 @@ class Request:
     stop_sequences: tuple[str, ...] = ()
     marks: Marks = Marks()
     follows: str | None = None
+    extra: str = ""
 
     def body(self) -> bytes:
         """The body of ``POST /v1/messages`` with ``stream: true``."""
-        head: dict[str, Any] = {"model": self.model, "max_tokens": self.max_tokens, "stream": True}
+        head = parameters(self.extra)
+        head |= {"model": self.model, "max_tokens": self.max_tokens, "stream": True}
         if self.marks.system:
             mark = cache_control(self.marks.life)
             head["system"] = [{"type": "text", "text": self.system, "cache_control": mark}]
@@ -140,7 +145,8 @@ class Request:
 
     def count_body(self) -> bytes:
         """The body of ``POST /v1/messages/count_tokens``, which takes fewer parameters."""
-        head = {"model": self.model, **({"system": self.system} if self.system else {})}
+        head = counted(self.extra) | {"model": self.model}
+        head |= {"system": self.system} if self.system else {}
         return self._joined(head, Marks())
 
     def _joined(self, head: Mapping[str, Any], marks: Marks) -> bytes:

@@ -20,6 +20,7 @@ def preview(
     size: int,
     total: str,
     done: str,
+    extra: str = "",
 ) -> Table:
     """The parts of a request in the order in which they would go out.
 
@@ -31,10 +32,14 @@ def preview(
         What it comes to: tokens and cost.
     done : str
         What was done with it.
+    extra : str
+        Further parameters, as JSON.
     """
     rows = [("model", model, "")]
     if system:
         rows.append(("system", _start(system), _about(len(system))))
+    if extra:
+        rows.append(("extra", _start(extra), ""))
     for number, turn in enumerate(history, 1):
         rows += [(f"turn {number}, user", *_row(block)) for block in turn.blocks]
         rows.append((f"turn {number}, assistant", _start(turn.answer.text), _about(len(turn.answer.text))))
