@@ -287,4 +287,5 @@ def test_a_fast_question_is_held_against_limits_at_its_price(kernel: Kernel) -> 
     assert dear > cheap * 1.5
     between = f"--max-cost {(cheap + dear) / 2}"
     assert kernel.run(f"%claude --quiet --no-history -m opus {between} {words}").status == "ok"
-    assert "Over the limit" in kernel.run(f"%claude --quiet --no-history --preset mine {between} {words}").error
+    refused = kernel.run(f"%claude --quiet --no-history --preset mine {between} {words}")
+    assert "Over the limit" in refused.error
