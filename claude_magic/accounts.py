@@ -6,7 +6,7 @@ from claude_magic.api import models
 from claude_magic.api.budget import Limit
 from claude_magic.api.estimate import Densities, pieces
 from claude_magic.settings import Settings
-from claude_magic.values import Turn
+from claude_magic.values import TextPart, Turn
 
 
 class Accounts:
@@ -66,6 +66,7 @@ class Accounts:
         if not kept:
             self._apart[turn.demo] += cost
         usage = turn.answer.usage
-        if usage.final and not usage.thinking_tokens:
+        plain = all(isinstance(part, TextPart) for part in turn.answer.parts)
+        if usage.final and not usage.thinking_tokens and plain:
             size = pieces(turn.answer.text)
             self._densities = self._densities.after(turn.model, size, usage.output_tokens)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from anthropic import Anthropic
@@ -14,13 +14,14 @@ from claude_magic.api.files import Files
 from claude_magic.api.fold import Fold
 from claude_magic.api.patience import Patience
 from claude_magic.api.stream import Stream
-from claude_magic.display.frontend import View
+from claude_magic.display.frontend import MayRun, View
 from claude_magic.display.status import Status, Wait
 from claude_magic.ending import stage_of
-from claude_magic.errors import ApiProblem, RequestRefused
+from claude_magic.errors import ApiProblem, RequestRefused, too_many_rounds
 from claude_magic.question import Prepared, Question
+from claude_magic.sections import call_section
 from claude_magic.stop import Stop, Stopped
-from claude_magic.values import Answer, Turn, Usage
+from claude_magic.values import Answer, Call, Leave, Round, ToolUsePart, Turn, Usage, text_block, total
 
 JOURNAL_EVERY = 0.4
 """Seconds of a reply that a dying kernel may lose."""
@@ -39,6 +40,9 @@ class Journal(Protocol):
     def journal(self, turn: Turn, lines: Sequence[str]) -> None:
         """Keep more of the reply's event stream."""
 
+    def advance(self, turn: Turn) -> None:
+        """Keep the rounds of a turn that goes on; the reply's event stream begins anew."""
+
 
 class NotKept:
     """The journal of questions asked outside the conversation: it keeps nothing."""
@@ -48,6 +52,26 @@ class NotKept:
 
     def journal(self, turn: Turn, lines: Sequence[str]) -> None:
         """Keep nothing."""
+
+    def advance(self, turn: Turn) -> None:
+        """Keep nothing."""
+
+
+class Tools(Protocol):
+    """Runs the kernel functions that the model calls."""
+
+    def run(self, calls: Sequence[ToolUsePart], may_run: MayRun, stop: Stop) -> Iterator[Call]:
+        """Answer calls one by one, whatever happens; each is run once it may be."""
+
+
+class NoTools:
+    """Nothing may be called."""
+
+    def run(self, calls: Sequence[ToolUsePart], may_run: MayRun, stop: Stop) -> Iterator[Call]:
+        """Answer each call with an error."""
+        for call in calls:
+            told = text_block("There is no such tool.")
+            yield Call(call.id, call.name, call.input_json, (told,), error=True, note="no such tool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +92,8 @@ class Means:
         Asked from anywhere, it ends the reply; what has come is kept.
     patience : Patience
         How long to wait, and how often to try.
+    tools : Tools
+        What the model may call.
     """
 
     client: Anthropic
@@ -76,6 +102,7 @@ class Means:
     journal: Journal
     stop: Stop
     patience: Patience
+    tools: Tools = field(default_factory=NoTools)
 
 
 def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
@@ -92,24 +119,58 @@ def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
     pending = prepared.turn(Answer(), "pending")
     means.view.begin(progress.status(Fold()), prepared.blocks)
     means.journal.begin(pending, prepared.key)
-    followed = _tried(prepared, means, pending, progress)
-    answer = followed.fold.answer()
-    usage = progress.estimated(followed.fold)
-    missed = prepared.cache_miss(answer, followed.fold.cache_miss)
+    drawn = 0
+    while True:
+        followed = _tried(prepared, means, pending, progress)
+        drawn += followed.drawn
+        problem, answer = followed.problem, followed.fold.answer()
+        missed = prepared.cache_miss(answer, followed.fold.cache_miss)
+        answer = replace(answer, usage=progress.estimated(followed.fold), cache_miss=missed)
+        if not _goes_on(answer, means, problem):
+            break
+        if len(prepared.rounds) >= prepared.question.most_rounds:
+            problem = too_many_rounds(prepared.question.most_rounds)
+            break
+        prepared = prepared.after(answer, tuple(_run(answer, means, progress)))
+        progress.rounds = prepared.rounds
+        pending = prepared.turn(Answer(), "streaming")
+        means.journal.advance(pending)
+        if means.stop.asked:
+            answer = Answer()
+            break
     turn = replace(
-        prepared.turn(
-            replace(answer, usage=usage, cache_miss=missed),
-            stage_of(answer, failed=_failed(followed.problem)),
-        ),
+        prepared.turn(answer, stage_of(answer, failed=_failed(problem), begun=bool(prepared.rounds))),
         seconds=progress.seconds,
         request_id=followed.request_id,
         demo=followed.demo,
     )
     # What the last batch, the interrupt or the list of sources has left undrawn.
-    if rest := turn.shown[followed.drawn :]:
+    if rest := turn.shown[drawn:]:
         means.view.draw(rest, progress.status(followed.fold))
     means.view.end(turn)
-    return turn, followed.problem
+    return turn, problem
+
+
+def _goes_on(answer: Answer, means: Means, problem: BaseException | None) -> bool:
+    """Whether a reply is a step on the way only, and nothing keeps the next from being taken."""
+    if problem is not None or means.stop.asked or not answer.complete:
+        return False
+    return answer.stop_reason == "pause_turn" or (answer.stop_reason == "tool_use" and bool(_uses(answer)))
+
+
+def _uses(answer: Answer) -> list[ToolUsePart]:
+    return [part for part in answer.parts if isinstance(part, ToolUsePart)]
+
+
+def _run(answer: Answer, means: Means, progress: _Progress) -> Iterator[Call]:
+    """Have the calls of a reply answered; each is shown with its result."""
+
+    def may_run(call: ToolUsePart) -> Leave:
+        return means.view.may_run(call, progress.between("waiting for your leave"))
+
+    for call in means.tools.run(_uses(answer), may_run, means.stop):
+        means.view.show(call_section(call, timed=True), progress.between("calling a tool"))
+        yield call
 
 
 def show_again(prepared: Prepared, answered: Turn, view: View) -> Turn:
@@ -183,7 +244,8 @@ def _undiagnosed(prepared: Prepared, problem: ApiProblem) -> Prepared | None:
 
 def _follow(prepared: Prepared, means: Means, pending: Turn, progress: _Progress) -> _Followed:
     """Make one try; draw and journal its reply while it comes."""
-    fold = Fold(prepared.numbers())
+    spoken = any(round_.answer.text for round_ in prepared.rounds)
+    fold = Fold(prepared.numbers(), apart=spoken)
 
     def waiting() -> None:
         means.view.draw("", progress.status(fold))
@@ -196,6 +258,7 @@ def _follow(prepared: Prepared, means: Means, pending: Turn, progress: _Progress
         return _Followed(fold, problem=problem)
     drawn = journaled = 0
     due = time.monotonic() + JOURNAL_EVERY
+    thinking = prepared.question.options.thinking == "shown"
     stream = Stream(means.client, body, means.stop, means.patience)
     ended: BaseException | None = None
     try:
@@ -203,9 +266,7 @@ def _follow(prepared: Prepared, means: Means, pending: Turn, progress: _Progress
             for events in stream.batches():
                 for event in events:
                     fold.take(event)
-                news = fold.news()
-                means.view.draw(news, progress.status(fold, _uneasy(stream)))
-                drawn += len(news)
+                drawn += _draw(fold, means.view, progress.status(fold, _uneasy(stream)), thinking=thinking)
                 if time.monotonic() >= due and (lines := stream.received(journaled)):
                     means.journal.journal(pending, lines)
                     journaled += len(lines)
@@ -213,8 +274,21 @@ def _follow(prepared: Prepared, means: Means, pending: Turn, progress: _Progress
     except (Exception, KeyboardInterrupt) as problem:  # noqa: BLE001 - kept first, raised by the caller
         ended = problem
     if ended is not None or means.stop.asked:
-        fold = stream.refold(prepared.numbers())
+        fold = stream.refold(Fold(prepared.numbers(), apart=spoken))
     return _Followed(fold, drawn, ended, stream.begun, stream.request_id, stream.demo)
+
+
+def _draw(fold: Fold, view: View, status: Status, *, thinking: bool) -> int:
+    """Show what has come since the last drawing; return the characters of text in it."""
+    news = [one for one in fold.news() if thinking or one.kind != "thinking"]
+    for section in news:
+        if section.kind == "text":
+            view.draw(section.body, status)
+        else:
+            view.show(section, status)
+    if not news:
+        view.draw("", status)
+    return sum(len(one.body) for one in news if one.kind == "text")
 
 
 def _uneasy(stream: Stream) -> Wait | None:
@@ -237,6 +311,8 @@ class _Progress:
         self._density = question.density
         self._began = time.monotonic()
         self._writing = 0.0
+        self.rounds: tuple[Round, ...] = ()
+        """What has come before the reply under way."""
 
     @property
     def seconds(self) -> float:
@@ -246,6 +322,8 @@ class _Progress:
     def status(self, fold: Fold, wait: Wait | None = None) -> Status:
         """The status of a reply as far as it has come."""
         usage = self.estimated(fold)
+        whole = total([*(round_.answer.usage for round_ in self.rounds), usage])
+        costs = [models.cost(self._model, usage), *(round_.cost for round_ in self.rounds)]
         now = time.monotonic()
         if usage.output_tokens and not self._writing:
             self._writing = now
@@ -253,13 +331,18 @@ class _Progress:
         return Status(
             model=self._model.id,
             phase=fold.phase,
-            usage=usage,
-            cost=models.cost(self._model, usage),
+            usage=whole,
+            cost=None if None in costs else sum(cost for cost in costs if cost is not None),
             seconds=self.seconds,
             rate=usage.output_tokens / lasting if self._writing and lasting > 1 else None,
             window=self._model.window,
             wait=wait,
+            taken=usage.prompt_tokens + usage.output_tokens,
         )
+
+    def between(self, phase: str) -> Status:
+        """The status while the kernel is at work, between two replies."""
+        return replace(self.status(Fold()), phase=phase)
 
     def estimated(self, fold: Fold) -> Usage:
         """The usage, its output estimated by the size of what has come until the API has counted it."""

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from claude_magic.api.fold import Fold
 from claude_magic.api.models import find
 from claude_magic.api.stream import decoded
+from claude_magic.citations import Numbers
 from claude_magic.conversation.history import PARTIAL, Conversation, OnRerun, nth_of_cell
 from claude_magic.conversation.notebook import Notebook, conversation_ids, is_kin, settle
 from claude_magic.conversation.reading import Summary
 from claude_magic.conversation.store import Store
 from claude_magic.ending import ended, stage_of
 from claude_magic.errors import UsageProblem, did_you_mean
-from claude_magic.values import Numbers, Turn
+from claude_magic.values import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,10 @@ class Chats:
         """Keep a prompt before it is sent."""
         self.store.begin(self._current.id, turn, key)
 
+    def advance(self, turn: Turn) -> None:
+        """Keep the rounds of a turn that goes on."""
+        self.store.advance(turn)
+
     def journal(self, turn: Turn, lines: Sequence[str]) -> None:
         """Keep what has come of a reply."""
         self.store.journal(turn.id, lines)
@@ -340,9 +345,9 @@ class Chats:
 
 def _would_lose_an_answer(conversation: Conversation, turn: Turn) -> bool:
     """Whether a turn that brought nothing would take the place of one that did."""
-    if turn.reply or not turn.cell_id:
+    if turn.goes_back or not turn.cell_id:
         return False
-    return any(old.reply for old in conversation.turns if old.cell_id == turn.cell_id)
+    return any(old.goes_back for old in conversation.turns if old.cell_id == turn.cell_id)
 
 
 def _recovered(turn: Turn, lines: Sequence[str], above: Sequence[Turn]) -> Turn:

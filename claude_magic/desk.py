@@ -155,7 +155,7 @@ def _turn(restored: RestoredTurn) -> Turn:
 
 
 def _row(turn: Turn, number: int | None) -> tuple[str, ...]:
-    usage = turn.answer.usage
+    usage = turn.usage
     marks = [mark for mark, on in (("stale", turn.stale), ("reused", turn.reused)) if on]
     if number is None:
         marks.append("no longer sent")
@@ -164,7 +164,7 @@ def _row(turn: Turn, number: int | None) -> tuple[str, ...]:
     return (
         str(number) if number else "",
         _start(turn.prompt),
-        _start(turn.answer.text),
+        _start(turn.text),
         f"{usage.prompt_tokens:,}" if usage.prompt_tokens else "",
         f"{usage.output_tokens:,}" if usage.output_tokens else "",
         money(turn.cost) if turn.cost is not None else "",

@@ -2,58 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from claude_magic.api import models
 from claude_magic.api.repair import assistant_message
+from claude_magic.citations import Numbers
 from claude_magic.display.sources import source_list
-from claude_magic.values import Answer, Numbers, Stage, Turn, cited_text
+from claude_magic.sections import answer_sections, joined
+from claude_magic.values import Answer, Call, Round, Section, Stage, Turn
 
 _STAGE_OF_STOP_REASON: Mapping[str, Stage] = {
     "refusal": "refused",
     "max_tokens": "max_tokens",
     "model_context_window_exceeded": "max_tokens",
+    # Where a turn ends in them, nobody has gone on.
+    "tool_use": "interrupted",
+    "pause_turn": "interrupted",
 }
 
 
-def stage_of(answer: Answer, *, failed: bool) -> Stage:
+def stage_of(answer: Answer, *, failed: bool, begun: bool = False) -> Stage:
     """The stage in which an answer leaves its turn.
 
     Parameters
     ----------
     failed : bool
         Whether something other than the user ended it, if it is not complete.
+    begun : bool
+        Whether there were rounds before this answer.
     """
     if answer.complete:
         return _STAGE_OF_STOP_REASON.get(answer.stop_reason, "complete")
     if not failed:
         return "interrupted"
-    return "cut" if answer.parts else "failed"
+    return "cut" if answer.parts or begun else "failed"
 
 
-def ended(turn: Turn, answer: Answer, stage: Stage, model: models.Model | None, numbers: Numbers) -> Turn:
+def ended_round(answer: Answer, calls: Sequence[Call], model: models.Model | None) -> Round:
+    """A step of a turn, with what its tool calls brought."""
+    cost = models.cost(model, answer.usage) if model is not None else None
+    saved = (models.saved(model, answer.usage) or 0.0) if model is not None else 0.0
+    return Round(answer, assistant_message(answer), tuple(calls), cost, saved)
+
+
+def ended(
+    turn: Turn,
+    answer: Answer,
+    stage: Stage,
+    model: models.Model | None,
+    numbers: Numbers,
+    *,
+    thinking: bool = False,
+) -> Turn:
     """A turn with its answer.
 
     Parameters
     ----------
     turn : Turn
-        What was asked.
+        What was asked, and its rounds so far.
+    answer : Answer
+        The last of its replies.
     model : Model or None
         Whose prices hold; None where none are known.
     numbers : Numbers
         Numbers the sources that the answer cites.
+    thinking : bool
+        Whether thinking is shown.
     """
-    text = cited_text(answer.parts, numbers)
+    sections = [
+        section
+        for round_ in turn.rounds
+        for section in answer_sections(round_.answer, numbers, round_.calls, thinking=thinking)
+    ]
+    sections += answer_sections(answer, numbers, thinking=thinking)
+    text = joined(sections)
     cited = source_list(numbers.sources)
+    last = ended_round(answer, (), model)
+    costs = [round_.cost for round_ in (*turn.rounds, last)]
+    folded = any(section.kind != "text" for section in sections)
+    sections += [Section("text", cited)] if cited else []
     return replace(
         turn,
         # What the model declined to say on does not go back to it as something said.
-        reply=b"" if stage == "refused" else assistant_message(answer),
+        reply=b"" if stage == "refused" else last.reply,
         shown=f"{text}\n\n{cited}" if cited else text,
+        sections=tuple(sections) if folded else (),
         answer=answer,
         stage=stage,
         model=answer.model or turn.model,
-        cost=models.cost(model, answer.usage) if model is not None else None,
-        saved=(models.saved(model, answer.usage) or 0.0) if model is not None else 0.0,
+        cost=None if None in costs else sum(cost for cost in costs if cost is not None),
+        saved=sum(round_.saved for round_ in (*turn.rounds, last)),
     )

@@ -169,6 +169,14 @@ _BROUGHT_BY = {
 }
 
 
+def too_many_rounds(most: int) -> UsageProblem:
+    """The end of a turn that goes on calling tools."""
+    return UsageProblem(
+        f"Stopped after {most} rounds of tool calls; all of them are kept. --rounds N, or "
+        "%claude_config tool_rounds=…, allows more; %claude --continue goes on."
+    )
+
+
 def missing(error: ImportError) -> ConfigProblem:
     """The line for a package of ours that cannot be imported; any other error is raised again."""
     from importlib import metadata  # noqa: PLC0415 - loading the extension must cost nothing
@@ -191,4 +199,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest known word, or ``""``."""
     cutoff = 0.6 if len(word) > 3 else 0.5  # two letters swapped in a short name
     near = difflib.get_close_matches(word, list(known), n=2, cutoff=cutoff)
+    alike = [difflib.SequenceMatcher(None, word, name).ratio() for name in near]
+    near = [name for name, ratio in zip(near, alike, strict=True) if ratio > max(alike) - 0.07]
     return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""

@@ -27,12 +27,15 @@ class Flag:
         One sentence.
     many : bool
         Whether it may be given more than once.
+    pattern : str
+        Where the value may be left out: what it looks like if it is there.
     """
 
     names: tuple[str, ...]
     value: str
     help: str
     many: bool = False
+    pattern: str = ""
 
     @property
     def key(self) -> str:
@@ -66,6 +69,28 @@ ASK = (
     Flag(("--quiet",), "", "Show nothing; the answer is in _claude and --into."),
     Flag(("--reuse",), "", "Answer an unchanged question from the store: free, and marked as reused."),
     Flag(("--cache",), "HOW", "How long the API keeps what was sent for the next question: 5m, 1h or off."),
+    Flag(("--effort",), "LEVEL", "How hard the model works: low, medium, high, xhigh or max."),
+    Flag(("--thinking",), "", "Show the model's thinking, folded away above its answer."),
+    Flag(("--tools",), "F,G", "Kernel functions that the model may call, once you allow each call."),
+    Flag(("--rounds",), "N", "Most rounds of tool calls in this question."),
+    Flag(("--schema",), "TYPE", "Answer as data of this kernel type or JSON schema; --into NAME takes it."),
+    Flag(("--web",), "", "Let the model search the web; searches are charged apart."),
+    Flag(("--fetch",), "", "Let the model read web pages whose address is in the conversation."),
+    Flag(("--run-code",), "", "Let the model run code of its own, at the API, not here."),
+    Flag(
+        ("--context",),
+        "[N|all]",
+        "Send the cells above with their outputs: what fits, the last N, or all.",
+        pattern=r"\d+|all",
+    ),
+    Flag(
+        ("--error",),
+        "",
+        "Ask about the last error: its cell, traceback and variables go along.",
+    ),
+    Flag(("--code",), "", "Put the answer's code blocks into a new cell below; it is never run by itself."),
+    Flag(("--prefill",), "TEXT", "How the answer begins; older models only."),
+    Flag(("--system-message",), "TEXT", "A system message at this place of the conversation."),
     Flag(("--count",), "", "Do not ask: count the tokens through the API, and estimate the cost."),
     Flag(("--dry-run",), "", "Do not ask: show the whole request as it would be sent. Sends nothing."),
 )
@@ -172,7 +197,10 @@ def parse(line: str, flags: Sequence[Flag], magic: str) -> Line:
             raise UsageProblem(f"{match[1]} is given twice. Nothing was sent.")
         rest = rest[match.end() :]
         value = ""
-        if flag.value:
+        if flag.pattern:
+            found = re.match(rf"({flag.pattern})(\s+|$)", rest)
+            value, rest = (found[1], rest[found.end() :]) if found else ("", rest)
+        elif flag.value:
             value, rest = _value(rest, match[1], flag)
         elif match[2] == "=":
             raise UsageProblem(f"{match[1]} takes no value. Nothing was sent.")

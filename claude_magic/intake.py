@@ -8,11 +8,13 @@ from typing import Any, cast, get_args
 
 from jupyter_core.paths import jupyter_data_dir
 
-from claude_magic.api.models import Model
+from claude_magic.api.capabilities import Wanted, refuse
+from claude_magic.api.models import EFFORTS, Model
+from claude_magic.api.options import Options
 from claude_magic.api.patience import Patience
 from claude_magic.conversation import OnRerun
 from claude_magic.errors import UsageProblem, did_you_mean
-from claude_magic.flags import Line, Quoted, Verbatim, choice
+from claude_magic.flags import Line, Quoted, Verbatim, choice, whole_number
 from claude_magic.settings import Settings
 from claude_magic.values import Attaching, DataView, Detail
 
@@ -69,6 +71,26 @@ def _file_or_text(value: str) -> str:
         raise UsageProblem(
             f"System prompt {value}: {reason}.{did_you_mean(path.name, near)} Nothing was sent."
         ) from error
+
+
+def options(line: Line, settings: Settings, model: Model) -> Options:
+    """How the model is to answer, as far as it can.
+
+    Raises
+    ------
+    UsageProblem
+        For what the model is known not to take. Nothing was sent.
+    """
+    effort = choice(line.one("effort"), "--effort", EFFORTS) if line.has("effort") else settings.effort
+    thinking = "shown" if line.has("thinking") or settings.thinking else ""
+    wanted = Options(effort=effort, thinking=thinking)
+    refuse(model, Wanted(effort=effort, thinking=wanted.mode(model)))
+    return wanted
+
+
+def most_rounds(line: Line, settings: Settings) -> int:
+    """The most rounds of tool calls in one question."""
+    return whole_number(line.one("rounds"), "--rounds") if line.has("rounds") else settings.tool_rounds
 
 
 def patience(settings: Settings) -> Patience:

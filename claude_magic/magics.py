@@ -125,7 +125,7 @@ class ClaudeMagics(Settings, Magics):
         if line.strip():
             pairs = _assignments(line)
             if further := [value for name, value in pairs if name == "extra"]:
-                self._open().check_extra(further)
+                _check_extra(further)
             self.assign(pairs)
             return None
         return self._open().config_table(self)
@@ -251,6 +251,13 @@ def _session_class(*, again: bool = True) -> type[Session]:
             return _session_class(again=False)
         raise missing(error) from None
     return Session
+
+
+def _check_extra(texts: list[str]) -> None:
+    """Refuse parameters that the SDK does not know, before a setting takes them."""
+    from claude_magic.api import extra  # noqa: PLC0415 - it imports the SDK
+
+    extra.merged(texts, "changed")
 
 
 def _import_the_rest() -> None:

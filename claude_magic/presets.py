@@ -36,6 +36,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jupyter_core.paths import jupyter_config_dir
+
 from claude_magic.errors import UsageProblem, did_you_mean
 from claude_magic.flags import ASK, Line, Verbatim
 
@@ -86,6 +88,34 @@ def sources(folder: Path | None, configuration: Path, home: Path) -> tuple[Sourc
     near = [one / FILE for one in chain[: tops[0] if tops else 1]]
     project = [Source(path, own=False) for path in near if path != own and _is_there(path, file=True)]
     return (*project[:1], *([Source(own, own=True)] if _is_there(own, file=True) else ()))
+
+
+class Presets:
+    """The presets that a notebook sees: its project's and the user's own.
+
+    Parameters
+    ----------
+    path : str
+        The notebook's file, ``""`` where it is not known.
+    tell : callable
+        Says a line to the user.
+    """
+
+    def __init__(self, path: str, tell: Callable[[str], None]) -> None:
+        self._path = path
+        self._tell = tell
+        self._own = Path(jupyter_config_dir())
+
+    def applied(self, line: Line) -> Line:
+        """The line with what its ``--preset`` sets beneath its flags."""
+        return applied(line, self._sources(), self._tell, self._own) if line.has("preset") else line
+
+    def rows(self) -> Iterator[tuple[str, str, str, str]]:
+        """All of them, as rows of the table of settings."""
+        return rows(self._sources())
+
+    def _sources(self) -> tuple[Source, ...]:
+        return sources(folder_of(self._path), self._own, Path.home().resolve())
 
 
 def folder_of(notebook: str) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -17,15 +18,17 @@ from claude_magic.api.check import MOST_BYTES, check
 from claude_magic.api.estimate import pieces
 from claude_magic.api.extra import priced
 from claude_magic.api.files import Files
+from claude_magic.api.options import AS_IT_IS, Options
 from claude_magic.api.repair import repaired
-from claude_magic.api.request import Request, replied, user_message
+from claude_magic.api.request import Message, Request, replied, results, tool_results, user_message
 from claude_magic.characters import sendable
+from claude_magic.citations import Numbers, cited_text
 from claude_magic.content import attachment_blocks, prompt_blocks
 from claude_magic.content.crowd import CROWD, in_a_crowd
 from claude_magic.content.secrets import document_text, find_secrets
-from claude_magic.ending import ended
+from claude_magic.ending import ended, ended_round
 from claude_magic.errors import UsageProblem
-from claude_magic.values import AS_USUAL, Answer, Attaching, Block, Numbers, Stage, Turn, Usage
+from claude_magic.values import AS_USUAL, Answer, Attaching, Block, Call, Round, Stage, Turn, Usage
 
 GO_ON = "Your last answer was cut off. Continue exactly where it stopped, and repeat nothing of it."
 """What ``--continue`` asks; no model need take a half answer of its own as the last message for it."""
@@ -67,6 +70,12 @@ class Question:
         What it may cost.
     extra : str
         Further parameters of the request, as a JSON object; ``""`` for none.
+    options : Options
+        How the model is to answer.
+    tools : tuple of bytes
+        The definitions of the tools that it may call, as JSON.
+    most_rounds : int
+        How often it may be answered with what its tools have brought.
     """
 
     prompt: str
@@ -87,6 +96,9 @@ class Question:
     density: float = 1.3
     limits: tuple[Limit, ...] = ()
     extra: str = ""
+    options: Options = AS_IT_IS
+    tools: tuple[bytes, ...] = field(default=(), repr=False)
+    most_rounds: int = 20
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,8 @@ class Prepared:
         The notebook cell that asks; ``""`` where the front end tells none.
     conversation : str
         The id of the conversation it belongs to; ``""`` for none.
+    rounds : tuple of Round
+        What has come of it so far.
     """
 
     question: Question
@@ -108,12 +122,18 @@ class Prepared:
     history: tuple[Turn, ...] = ()
     cell_id: str = ""
     conversation: str = ""
+    rounds: tuple[Round, ...] = ()
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     began: float = field(default_factory=time.time)
 
     def at(self, history: tuple[Turn, ...], cell_id: str = "", conversation: str = "") -> Prepared:
         """The question in a conversation."""
         return replace(self, history=history, cell_id=cell_id, conversation=conversation)
+
+    def after(self, answer: Answer, calls: Sequence[Call] = ()) -> Prepared:
+        """The question after another round."""
+        done = ended_round(answer, calls, self.question.model)
+        return replace(self, rounds=(*self.rounds, done))
 
     def turn(self, answer: Answer, stage: Stage) -> Turn:
         """The turn this question becomes with an answer."""
@@ -126,8 +146,11 @@ class Prepared:
             conversation=self.conversation,
             cell_id=self.cell_id,
             began=self.began,
+            rounds=self.rounds,
         )
-        return ended(asked, answer, stage, question.model, self.numbers())
+        shown = question.options.thinking == "shown"
+        numbers = Numbers(self._sent_blocks())
+        return ended(asked, answer, stage, question.model, numbers, thinking=shown)
 
     def cache_miss(self, answer: Answer, told: str) -> str:
         """Why the answer's request did not find what the turn before it had left in the prompt cache.
@@ -137,7 +160,7 @@ class Prepared:
         told : str
             The API's word for it.
         """
-        if not self.history or self.question.cache == "off":
+        if not self.history or self.rounds or self.question.cache == "off":
             return ""
         return caching.missed(self.history[-1], answer, told, self.began, self.question.cache)
 
@@ -152,25 +175,39 @@ class Prepared:
             question.max_tokens,
             question.stop_sequences,
         )
-        if question.extra:  # the keys of questions without any stay what they were
-            asked = (*asked, question.extra)
+        for further in (question.extra, question.tools, question.options):
+            if further and further != AS_IT_IS:  # the keys of questions without any stay what they were
+                asked = (*asked, further)
         whole = hashlib.sha256(repr(asked).encode("utf-8", "surrogatepass"))
         for turn in self.history:
+            for round_ in turn.rounds:
+                whole.update(b"".join(map(_digest, (round_.reply, results(round_.calls)))))
             whole.update(_digest(turn.reply))
             whole.update(b"".join(_digest(block.json) for block in turn.blocks))
         whole.update(b"".join(_digest(block.json) for block in self.blocks))
         return whole.hexdigest()
 
     def numbers(self) -> Numbers:
-        """What numbers the sources of the answer, which may be documents of earlier turns too."""
-        earlier = (block for turn in self.history for block in turn.blocks)
-        return Numbers((*earlier, *self.blocks))
+        """What numbers the sources that come next: documents of earlier turns may be cited too."""
+        numbers = Numbers(self._sent_blocks())
+        for round_ in self.rounds:
+            cited_text(round_.answer.parts, numbers)
+        return numbers
+
+    def _sent_blocks(self) -> tuple[Block, ...]:
+        return (*(block for turn in self.history for block in turn.blocks), *self.blocks)
 
     def estimated_tokens(self) -> int:
         """The input tokens, estimated here: pictures by their pixels, text by its pieces."""
-        blocks = [block for turn in self.history for block in turn.blocks] + list(self.blocks)
-        size = pieces(self.question.system)
-        size += sum(_pieces(turn.answer.text) for turn in self.history)
+        if self.rounds and (last := self.rounds[-1].answer.usage).final:
+            told = [block for call in self.rounds[-1].calls for block in call.result]
+            return last.prompt_tokens + last.output_tokens + self._tokens(told, 0)
+        size = pieces(self.question.system) + sum(_pieces(turn.answer.text) for turn in self.history)
+        size += sum(len(tool) // 4 for tool in self.question.tools)
+        return self._tokens(self._sent_blocks(), size)
+
+    def _tokens(self, blocks: Sequence[Block], size: int) -> int:
+        """The tokens of blocks, and of so many pieces of other text."""
         size += sum(_pieces(block.text) for block in blocks if block.kind == "text")
         return sum(block.tokens for block in blocks if block.kind != "text") + round(
             size * self.question.density
@@ -187,14 +224,21 @@ class Prepared:
         cache = self.question.cache
         if cache == "off":
             return priced(Usage(input_tokens=tokens), self.question.extra)
-        left = caching.left_by(self.history[-1], self.question.model.id, self.began) if self.history else 0
-        read = min(tokens, left)
+        read = min(tokens, self._left_in_cache())
         usage = Usage(
             cache_read_input_tokens=read,
             cache_creation_input_tokens=tokens - read,
             cache_creation_1h_tokens=tokens - read if cache == "1h" else 0,
         )
         return priced(usage, self.question.extra)
+
+    def _left_in_cache(self) -> int:
+        if self.rounds:
+            last = self.rounds[-1].answer.usage
+            return last.cache_read_input_tokens + last.cache_creation_input_tokens
+        if not self.history:
+            return 0
+        return caching.left_by(self.history[-1], self.question.model.id, self.began)
 
     def secrets(self) -> list[str]:
         """What in this question looks like a secret: kind and place, never the value."""
@@ -217,7 +261,9 @@ class Prepared:
         """
         question = self.question
         most = min(question.max_tokens, question.model.max_output)
-        return affordable(question.model, self.expected(self.estimated_tokens()), most, question.limits)
+        spent = sum(round_.cost or 0.0 for round_ in self.rounds)
+        limits = [replace(limit, spent=limit.spent + spent) for limit in question.limits]
+        return affordable(question.model, self.expected(self.estimated_tokens()), most, limits)
 
     def request(self, files: Files | None, *, limited: bool = True) -> Request:
         """The request, repaired and checked; large attachments by reference to where ``files`` has put them.
@@ -237,8 +283,8 @@ class Prepared:
         placed = self._placed(files)
         messages = []
         for turn, blocks in zip(self.history, placed, strict=False):
-            messages += [user_message(blocks), replied(turn.reply)]
-        messages.append(user_message(placed[-1]))
+            messages += [user_message(blocks), *_rounds(turn.rounds), replied(turn.reply)]
+        messages += [user_message(placed[-1]), *_rounds(self.rounds)]
         sent, system = repaired(messages), sendable(question.system)
         cached = question.cache != "off" and question.diagnose and question.goes_on
         request = Request(
@@ -247,9 +293,17 @@ class Prepared:
             sent,
             system,
             question.stop_sequences,
-            caching.marks(sent, question.cache, system=bool(system.strip()), goes_on=question.goes_on),
+            caching.marks(
+                sent,
+                question.cache,
+                system=bool(system.strip()),
+                tools=bool(question.tools),
+                goes_on=question.goes_on,
+            ),
             self._follows() if cached else None,
             question.extra,
+            question.tools,
+            json.dumps(options) if (options := question.options.parameters(question.model, most)) else "",
         )
         check(request)
         return request
@@ -272,6 +326,11 @@ class Prepared:
             asked = [files.placed(blocks, self.question.upload_above) for blocks in asked]
             _refuse_too_large([block for blocks in asked for block in blocks])
         return asked
+
+
+def _rounds(rounds: Sequence[Round]) -> list[Message]:
+    """What the model said in its rounds, and what its tools brought."""
+    return [message for one in rounds for message in (replied(one.reply), *tool_results(one.calls))]
 
 
 def _refuse_too_large(blocks: Sequence[Block]) -> None:

@@ -33,12 +33,15 @@ class Reply:
     @property
     def text(self) -> str:
         """The answer's text."""
-        return self.turn.answer.text
+        return self.turn.text
 
     @property
     def blocks(self) -> tuple[Part, ...]:
         """All content blocks: text, thinking, tool use."""
-        return self.turn.answer.parts
+        return (
+            tuple(part for round_ in self.turn.rounds for part in round_.answer.parts)
+            + self.turn.answer.parts
+        )
 
     @property
     def code(self) -> list[str]:
@@ -48,7 +51,7 @@ class Reply:
     @property
     def usage(self) -> Usage:
         """Tokens, as the API counted them."""
-        return self.turn.answer.usage
+        return self.turn.usage
 
     @property
     def cost(self) -> float | None:

@@ -10,15 +10,12 @@ import keyword
 import sys
 import time
 import uuid
-from collections.abc import Sequence
-from pathlib import Path
 
 from anthropic import Anthropic
 from IPython.core.interactiveshell import InteractiveShell
-from jupyter_core.paths import jupyter_config_dir
 
-from claude_magic import presets
 from claude_magic.accounts import Accounts
+from claude_magic.advice import notes
 from claude_magic.api import extra, models
 from claude_magic.api.address import foreign_host, is_loopback
 from claude_magic.api.budget import Limit
@@ -40,17 +37,15 @@ from claude_magic.display.table import Table
 from claude_magic.display.untrusted import visible
 from claude_magic.errors import ApiProblem, ConfigProblem, Interrupted, UsageProblem
 from claude_magic.flags import Line, choice, number, whole_number
-from claude_magic.intake import attaching, patience, rerun, store_path, system_prompt
+from claude_magic.intake import attaching, most_rounds, options, patience, rerun, store_path, system_prompt
 from claude_magic.lineup import Lineup, today
 from claude_magic.models_table import all_models, one_model
+from claude_magic.presets import Presets
 from claude_magic.question import Prepared, Question, prepare
 from claude_magic.reply import Reply
 from claude_magic.settings import CACHE, Settings
 from claude_magic.stop import Stop
 from claude_magic.values import Turn
-
-NEARLY_FULL = 0.8
-"""Share of the context window from which the user is told."""
 
 
 class Session:
@@ -80,7 +75,7 @@ class Session:
         KeyboardInterrupt
             The notebook's interrupt: queued cells must not go on.
         """
-        line = self._with_preset(line, settings)
+        line = self._presets(settings).applied(line)
         into = line.one("into")
         if into and (not into.isidentifier() or keyword.iskeyword(into)):
             raise UsageProblem(f"--into {into}: not a variable's name. Nothing was sent.")
@@ -111,7 +106,8 @@ class Session:
             if place is not None:
                 self._chats(settings).keep(turn, place.rerun, key)
                 self._say_notes(settings)
-            self._warn(prepared, turn)
+            for about, note in notes(prepared.question, turn):
+                self._tell_once(note, about)
             reply = Reply(turn, shown_in=0 if quiet else self._shell.execution_count)
             self._shell.user_ns["_claude"] = reply
             if into and (reply.text or turn.stage == "complete"):
@@ -120,20 +116,6 @@ class Session:
                 sys.stderr.write(f"{view.problem}\n")
         _raise(stop, turn, problem)
         return reply
-
-    def _warn(self, prepared: Prepared, turn: Turn) -> None:
-        """Say what the user should know of this turn: cut by a limit of money, or the context nearly full."""
-        model, usage = prepared.question.model, turn.answer.usage
-        if turn.stage == "max_tokens" and usage.output_tokens < prepared.question.max_tokens:
-            for limit in prepared.question.limits:
-                sys.stderr.write(f"The answer was cut to keep within the limit for {limit.what}.\n")
-        share = (usage.prompt_tokens + usage.output_tokens) / model.window
-        if share >= NEARLY_FULL:
-            self._tell_once(
-                f"This conversation fills {share:.0%} of the context window of {model.id}. --new begins "
-                "another; %claude_undo, or %claude_chat --fork NAME and then %claude_undo, takes turns back.",
-                about=f"context of {turn.conversation}",
-            )
 
     def _limits(self, line: Line, settings: Settings) -> tuple[Limit, ...]:
         """What the question may cost: by its flag, its notebook's budget of the day, the kernel's."""
@@ -166,7 +148,7 @@ class Session:
 
     def preview(self, line: Line, prompt: str, settings: Settings) -> Table:
         """The request as it would be sent: nothing is sent, but for its counting when ``--count`` asks."""
-        line = self._with_preset(line, settings)
+        line = self._presets(settings).applied(line)
         prepared = self._prepare(line, prompt, settings)
         place = self._place(line, settings)
         if place is not None:
@@ -220,6 +202,8 @@ class Session:
             density=self._accounts.density(model),
             limits=self._limits(line, settings),
             extra=extra.merged((settings.extra, line.one("extra"))),
+            options=options(line, settings, model),
+            most_rounds=most_rounds(line, settings),
         )
         return prepare(question)
 
@@ -278,22 +262,6 @@ class Session:
     def _notebook(self, settings: Settings) -> Notebook:
         return identify(self._shell.user_ns, settings.jupyter_session, front_end(self._shell), self._id)
 
-    def _with_preset(self, line: Line, settings: Settings) -> Line:
-        """The line with what its ``--preset`` sets beneath its flags."""
-        if not line.has("preset"):
-            return line
-        found = self._preset_files(settings)
-        own = Path(jupyter_config_dir())
-        return presets.applied(line, found, lambda note: self._tell_once(visible(note)), own)
-
-    def _preset_files(self, settings: Settings) -> tuple[presets.Source, ...]:
-        folder = presets.folder_of(self._notebook(settings).path)
-        return presets.sources(folder, Path(jupyter_config_dir()), Path.home().resolve())
-
-    def check_extra(self, texts: Sequence[str]) -> None:
-        """Refuse parameters that the SDK does not know, before a setting takes them."""
-        extra.merged(texts, "changed")
-
     def _chats(self, settings: Settings) -> Chats:
         if self._kept is not None and self._kept_at != settings.store:
             self._kept.store.close()
@@ -325,8 +293,10 @@ class Session:
         """Every setting, its value and its source; also where requests go and with what credential."""
         rows = [(one.name, str(one.value), one.source, one.help) for one in settings.listed()]
         where = describe(self._connected, self._endpoint)
-        named = presets.rows(self._preset_files(settings))
-        return Table(("setting", "value", "from", "means"), (*rows, *where, *named))
+        return Table(("setting", "value", "from", "means"), (*rows, *where, *self._presets(settings).rows()))
+
+    def _presets(self, settings: Settings) -> Presets:
+        return Presets(self._notebook(settings).path, lambda note: self._tell_once(visible(note)))
 
     def close(self) -> None:
         """Close connections and views."""

@@ -125,6 +125,15 @@ class Settings(Configurable):
         "text while it comes; 'auto' takes what the front end can show.",
     ).tag(config=True)
 
+    effort = Enum(
+        ("", "low", "medium", "high", "xhigh", "max"),
+        default_value="",
+        help="How hard the model works; empty for the model's own default.",
+    ).tag(config=True)
+    thinking = Bool(False, help="If True, the model's thinking is shown, folded away above its answer.").tag(
+        config=True
+    )
+    tool_rounds = Integer(20, min=1, help="Most rounds of tool calls in one question.").tag(config=True)
     extra = JsonObject(
         "",
         help="Further parameters of each request, as a JSON object: service_tier, metadata, inference_geo, "

@@ -6,8 +6,9 @@ is equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 Stage = Literal["pending", "streaming", "complete", "interrupted", "cut", "refused", "max_tokens", "failed"]
@@ -55,6 +56,12 @@ class Block:
     pages: int = 0
     page_numbers: tuple[int, ...] = ()
     thumbnail: bytes = field(default=b"", repr=False)
+
+
+def text_block(text: str, name: str = "", note: str = "") -> Block:
+    """A text as a content block."""
+    ready = json.dumps({"type": "text", "text": text}, ensure_ascii=False, separators=(",", ":"))
+    return Block("text", ready.encode("utf-8", "surrogatepass"), text, name, note)
 
 
 Detail = Literal["low", "standard", "full"]
@@ -122,6 +129,16 @@ class Usage:
     def prompt_tokens(self) -> int:
         """Tokens of the whole prompt: uncached, written to and read from the cache."""
         return self.input_tokens + self.cache_read_input_tokens + self.cache_creation_input_tokens
+
+
+def total(usages: Sequence[Usage]) -> Usage:
+    """Several usages as one; the API's words are those of the last that has any tokens."""
+    usages = [usage for usage in usages if usage.prompt_tokens or usage.output_tokens] or usages[-1:]
+    if len(usages) == 1:
+        return usages[0]
+    counts = [one.name for one in fields(Usage) if type(one.default) is int]
+    summed = {name: sum(getattr(usage, name) for usage in usages) for name in counts}
+    return replace(usages[-1], **summed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,15 +211,11 @@ class Answer:
 
 def join_text(parts: tuple[Part, ...]) -> str:
     """Join the text blocks; where another block stood between two, a blank line stands for it."""
-    return "".join(_texts(parts, lambda part: part.text))
+    return "".join(texts(parts, lambda part: part.text))
 
 
-def cited_text(parts: tuple[Part, ...], numbers: Numbers) -> str:
-    """The text with a number behind each cited passage, as the reader sees it."""
-    return "".join(_texts(parts, lambda part: part.text + numbers.mark(part.citations)))
-
-
-def _texts(parts: tuple[Part, ...], text_of: Callable[[TextPart], str]) -> Iterator[str]:
+def texts(parts: tuple[Part, ...], text_of: Callable[[TextPart], str]) -> Iterator[str]:
+    """The texts of a reply; a blank line stands for another block between two."""
     begun = apart = False
     for part in parts:
         if not isinstance(part, TextPart):
@@ -215,82 +228,80 @@ def _texts(parts: tuple[Part, ...], text_of: Callable[[TextPart], str]) -> Itera
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A place that an answer cites.
+class Section:
+    """A piece of an answer as the reader sees it; all but text can be folded away.
 
     Parameters
     ----------
+    kind : str
+        ``"text"``, ``"thinking"``, ``"call"`` (of a tool), ``"search"`` (or another tool of the API).
+    body : str
+        Markdown, as hostile as whatever it came from.
     title : str
-        The document's title, or the page's.
-    place : str
-        ``"page 3"``, ``"characters 10–52"``; ``""`` for the whole.
-    url : str
-        Of a page on the web, else ``""``.
-    quote : str
-        The passage, as the API quotes it.
+        One line that stands for it while it is folded; ``""`` for text.
     """
 
-    title: str
-    place: str
-    url: str
-    quote: str
+    kind: str
+    body: str = field(default="", repr=False)
+    title: str = ""
 
 
-class Numbers:
-    """Numbers the sources of an answer in the order in which they are first cited.
+Leave = Literal["once", "always", "no"]
+"""What the user says of a tool call: this once; also the next time, for this tool in this kernel; no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call that was answered.
 
     Parameters
     ----------
-    blocks : iterable of Block
-        What was sent: citations of pages cut out of a PDF are told by their numbers in the whole.
+    id, name : str
+        As the model gave them.
+    arguments : str
+        The JSON with which it was called.
+    result : tuple of Block
+        What the model was told.
+    error : bool
+        Whether that is told as an error: the tool failed, or was not run.
+    note : str
+        For people: ``"not allowed"``, ``"unknown tool"``; ``""`` where the tool has run.
+    seconds : float
+        How long it ran.
     """
 
-    def __init__(self, blocks: Iterable[Block] = ()) -> None:
-        self._pages = {block.name: block.page_numbers for block in blocks if block.page_numbers}
-        self._numbers: dict[Source, int] = {}
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        """What has been cited, in the order of its numbers."""
-        return tuple(self._numbers)
-
-    def mark(self, citations: Iterable[Mapping[str, Any]]) -> str:
-        """The marker behind a passage: ``" [1, 2]"``, or ``""`` for a passage without citations."""
-        numbers = sorted({self._number(citation) for citation in citations})
-        return f" [{', '.join(map(str, numbers))}]" if numbers else ""
-
-    def _number(self, citation: Mapping[str, Any]) -> int:
-        pages = self._pages.get(str(citation.get("document_title") or ""), ())
-        return self._numbers.setdefault(source_of(citation, pages), len(self._numbers) + 1)
+    id: str
+    name: str
+    arguments: str = field(repr=False)
+    result: tuple[Block, ...] = field(repr=False)
+    error: bool = False
+    note: str = ""
+    seconds: float = 0.0
 
 
-def source_of(citation: Mapping[str, Any], pages: tuple[int, ...] = ()) -> Source:
-    """A citation as the API sends it, as a place for people.
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A step of a turn before its last: what the model said, and what it was told to go on with.
 
     Parameters
     ----------
-    pages : tuple of int
-        Where the document was cut out of a PDF: the numbers of its pages in the whole.
+    answer : Answer
+        It ended in ``tool_use``, or in ``pause_turn``.
+    reply : bytes
+        The assistant's message as ready JSON.
+    calls : tuple of Call
+        The answered tool calls; none where the model had only paused.
+    cost : float or None
+        USD; None where no price is known.
+    saved : float
+        As a turn's.
     """
 
-    def text(*names: str) -> str:
-        return next((str(citation[name]) for name in names if citation.get(name)), "")
-
-    def span(name: str, what: str) -> str:
-        first, end = citation.get(f"start_{name}"), citation.get(f"end_{name}")
-        if not isinstance(first, int):
-            return ""
-        # The API's ends are exclusive.
-        last = end - 1 if isinstance(end, int) else first
-        if name == "page_number" and 1 <= first <= last <= len(pages):
-            first, last = pages[first - 1], pages[last - 1]
-        return f"{what} {first}" if last <= first else f"{what}s {first}–{last}"
-
-    place = span("page_number", "page") or span("char_index", "character") or span("block_index", "block")
-    title = text("document_title", "title", "source", "url")
-    if not title:
-        title = f"document {int(citation.get('document_index') or 0) + 1}"
-    return Source(title, place, text("url"), text("cited_text"))
+    answer: Answer
+    reply: bytes = field(repr=False)
+    calls: tuple[Call, ...] = ()
+    cost: float | None = None
+    saved: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +338,12 @@ class Turn:
         Whether something above it has changed since it was answered.
     reused : bool
         Whether the answer was taken from the store, free of charge.
+    answer : Answer
+        The last of its replies: the only one, unless there were rounds.
+    rounds : tuple of Round
+        What came before ``answer``: tool calls with their results, and pauses.
+    sections : tuple of Section
+        The answer with what can be folded in it, in order; () where ``shown`` is all there is.
     """
 
     prompt: str
@@ -347,3 +364,20 @@ class Turn:
     stale: bool = False
     reused: bool = False
     saved: float = 0.0
+    rounds: tuple[Round, ...] = ()
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether something of the answer can be sent with the questions that follow."""
+        return bool(self.reply) or bool(self.rounds and self.stage != "refused")
+
+    @property
+    def text(self) -> str:
+        """The answer's text: that of its last reply, or of all where the last has none."""
+        return self.answer.text or "\n\n".join(text for round_ in self.rounds if (text := round_.answer.text))
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all its replies."""
+        return total([*(round_.answer.usage for round_ in self.rounds), self.answer.usage])

@@ -5,6 +5,7 @@ The same fold serves live, replayed and journaled streams.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,7 +25,18 @@ from claude_magic.api.events import (
     Unknown,
 )
 from claude_magic.characters import whole
-from claude_magic.values import Answer, Numbers, OtherPart, Part, TextPart, ThinkingPart, ToolUsePart, Usage
+from claude_magic.citations import Numbers
+from claude_magic.sections import server_section
+from claude_magic.values import (
+    Answer,
+    OtherPart,
+    Part,
+    Section,
+    TextPart,
+    ThinkingPart,
+    ToolUsePart,
+    Usage,
+)
 
 
 class _OpenBlock:
@@ -66,19 +78,20 @@ class Fold:
     ----------
     numbers : Numbers
         Numbers the sources that the answer cites.
+    apart : bool
+        Whether text has been shown before it: its own is set apart by a blank line.
     """
 
-    def __init__(self, numbers: Numbers | None = None) -> None:
+    def __init__(self, numbers: Numbers | None = None, *, apart: bool = False) -> None:
         self._blocks: dict[int, _OpenBlock] = {}
         self._head = Answer()
         self._stopped = False
         self._size = Growing()
         self.cache_miss = ""
         """The API's word for why its prompt cache was missed, whether it mattered or not."""
-        self._news: list[str] = []
+        self._news: list[Section] = []
         self._numbers = numbers or Numbers()
-        self._shown = False
-        self._apart = False
+        self._shown = self._apart = apart
 
     @property
     def started(self) -> bool:
@@ -142,8 +155,10 @@ class Fold:
         self._blocks[index] = _OpenBlock(block)
         if block.get("type") == "text":
             self._show(self._blocks[index].pieces[0])
-        else:
-            self._apart = self._shown
+            return
+        self._apart = self._shown
+        if found := server_section(block, self._uses()):
+            self._news.append(found)
 
     def _grow(self, index: int, kind: str, text: str) -> None:
         block = self._blocks.get(index)
@@ -156,20 +171,38 @@ class Fold:
             self._size.feed(text)
             if kind == "text":
                 self._show(text)
+            elif kind == "thinking":
+                self._news.append(Section("thinking", text))
 
     def _show(self, text: str) -> None:
         if text:
-            self._news.append("\n\n" + text if self._apart else text)
+            self._news.append(Section("text", "\n\n" + text if self._apart else text))
             self._shown = True
             self._apart = False
 
-    def news(self) -> str:
-        """The answer's text since the last call, with numbers behind cited passages."""
-        text = "".join(self._news)
-        # Half a surrogate pair waits for its other half.
-        held = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
-        self._news = [held] if held else []
-        return whole(text[: len(text) - len(held)])
+    def _uses(self) -> dict[str, Mapping[str, Any]]:
+        """The calls of the API's own tools, by their ids."""
+        parts = (block.part() for block in self._blocks.values() if "id" in block.raw)
+        return {str(part.raw["id"]): part.raw for part in parts if isinstance(part, OtherPart)}
+
+    def news(self) -> list[Section]:
+        """What has come since the last call: more text, with numbers behind cited passages, and the rest.
+
+        Text and thinking come in pieces, whatever else can be shown comes whole.
+        """
+        news, self._news = self._news, []
+        merged: list[Section] = []
+        for kind, pieces in itertools.groupby(news, lambda section: section.kind):
+            if kind not in ("text", "thinking"):
+                merged += pieces
+                continue
+            merged.append(Section(kind, "".join(piece.body for piece in pieces)))
+        if merged and "\ud800" <= merged[-1].body[-1:] <= "\udbff":
+            # Half a surrogate pair waits for its other half.
+            last = merged.pop()
+            self._news.append(Section(last.kind, last.body[-1:]))
+            merged += [Section(last.kind, last.body[:-1])] if last.body[:-1] else []
+        return [replace(section, body=whole(section.body)) for section in merged]
 
     @property
     def phase(self) -> str:

@@ -63,7 +63,9 @@ def repaired(messages: Iterable[Message]) -> tuple[Message, ...]:
 
 def assistant_message(answer: Answer) -> bytes:
     """An answer as the assistant message that later requests carry; empty when nothing of it can go back."""
-    params = filter(None, map(_param, answer.parts))
+    # Nobody knows what a call that was cut would have asked for.
+    parts = (part for part in answer.parts if answer.complete or not isinstance(part, ToolUsePart))
+    params = filter(None, map(_param, parts))
     blocks = [one for param in params if (one := _mended("assistant", encode_any(param))).json]
     if not _says_something(blocks):
         return b""
@@ -83,8 +85,18 @@ def _param(part: Part) -> Mapping[str, Any] | None:
             return {"type": "thinking", "thinking": thinking, "signature": signature} if signature else None
         case OtherPart("redacted_thinking", raw):
             return {"type": "redacted_thinking", "data": raw.get("data", "")}
-        case ToolUsePart() | OtherPart():
+        case ToolUsePart(id_, name, input_json):
+            return {"type": "tool_use", "id": id_, "name": name, "input": _object(input_json)}
+        case OtherPart():
             return None
+
+
+def _object(text: str) -> Any:
+    """What a call's JSON says; None where it was cut."""
+    try:
+        return json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        return None
 
 
 def _begins(role: str, blocks: Sequence[_Mended]) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from claude_magic.api.extra import counted, parameters
-from claude_magic.values import Block
+from claude_magic.values import Block, Call
 
 Place = tuple[int, int]
 """A block of a request: the number of its message, and its number in it."""
@@ -83,6 +83,22 @@ def user_message(blocks: Sequence[Block]) -> Message:
     return Message("user", tuple(block.json for block in blocks))
 
 
+def results(calls: Sequence[Call]) -> bytes:
+    """What tool calls have brought, as one text of JSON."""
+    return b",".join(block for message in tool_results(calls) for block in message.blocks)
+
+
+def tool_results(calls: Sequence[Call]) -> list[Message]:
+    """The user's message that answers tool calls; none where nothing was called."""
+    return [Message("user", tuple(map(_tool_result, calls)))] if calls else []
+
+
+def _tool_result(call: Call) -> bytes:
+    head = {"type": "tool_result", "tool_use_id": call.id, **({"is_error": True} if call.error else {})}
+    content = b",".join(block.json for block in call.result)
+    return encode_any(head)[:-1] + (b',"content":[%b]}' % content if content else b"}")
+
+
 @functools.lru_cache(maxsize=4096)
 def replied(reply: bytes) -> Message:
     """The assistant message that a turn keeps as JSON, by its blocks; empty where it cannot be read."""
@@ -117,6 +133,10 @@ class Request:
         for a first message, None to ask nothing.
     extra : str
         Further parameters, as a JSON object; ``""`` for none.
+    tools : tuple of bytes
+        The definitions of the tools that may be called, as JSON.
+    options : str
+        Our own parameters, as a JSON object: ``thinking``, ``output_config``, ``tool_choice``.
     """
 
     model: str
@@ -127,10 +147,12 @@ class Request:
     marks: Marks = Marks()
     follows: str | None = None
     extra: str = ""
+    tools: tuple[bytes, ...] = field(default=(), repr=False)
+    options: str = ""
 
     def body(self) -> bytes:
         """The body of ``POST /v1/messages`` with ``stream: true``."""
-        head = parameters(self.extra)
+        head = _together(parameters(self.extra), parameters(self.options))
         head |= {"model": self.model, "max_tokens": self.max_tokens, "stream": True}
         if self.marks.system:
             mark = cache_control(self.marks.life)
@@ -145,12 +167,17 @@ class Request:
 
     def count_body(self) -> bytes:
         """The body of ``POST /v1/messages/count_tokens``, which takes fewer parameters."""
-        head = counted(self.extra) | {"model": self.model}
+        head = _together(counted(self.extra), parameters(self.options)) | {"model": self.model}
         head |= {"system": self.system} if self.system else {}
         return self._joined(head, Marks())
 
     def _joined(self, head: Mapping[str, Any], marks: Marks) -> bytes:
-        pieces: list[bytes | memoryview] = [encode(head)[:-1], b',"messages":[']
+        pieces: list[bytes | memoryview] = [encode(head)[:-1]]
+        if self.tools:
+            *first, last = self.tools
+            pieces += [b',"tools":[', *(tool + b"," for tool in first)]
+            pieces += [*(with_mark(last, marks.life) if marks.tools else (last,)), b"]"]
+        pieces.append(b',"messages":[')
         for number, message in enumerate(self.messages):
             if number:
                 pieces.append(b",")
@@ -158,3 +185,13 @@ class Request:
             pieces += message.pieces(marked, marks.life)
         pieces.append(b"]}")
         return b"".join(pieces)
+
+
+def _together(extra: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Both parameters in one; where both have fields of the same, our own go before."""
+    inner = {
+        name: {**extra[name], **value}
+        for name, value in own.items()
+        if isinstance(extra.get(name), dict) and isinstance(value, dict)
+    }
+    return {**extra, **own, **inner}

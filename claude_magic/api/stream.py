@@ -33,7 +33,6 @@ from claude_magic.api.fold import Fold
 from claude_magic.api.patience import Patience
 from claude_magic.errors import ApiProblem
 from claude_magic.stop import Stop
-from claude_magic.values import Numbers
 
 INTERVAL = 0.08
 """Seconds between two batches; the first text does not wait."""
@@ -139,9 +138,8 @@ class Stream:
         """The raw events received so far, from the ``start``-th on."""
         return self._received[start:]
 
-    def refold(self, numbers: Numbers) -> Fold:
+    def refold(self, fold: Fold) -> Fold:
         """Fold all that was received anew: right also when the reading ended in the middle of a batch."""
-        fold = Fold(numbers)
         for event in decoded(self._received):
             fold.take(event)
         return fold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,8 +11,11 @@ from typing import Any, cast, get_args
 from claude_magic.values import (
     Answer,
     Block,
+    Call,
     OtherPart,
     Part,
+    Round,
+    Section,
     Stage,
     TextPart,
     ThinkingPart,
@@ -67,7 +71,7 @@ def turn_row(turn: Turn) -> tuple[Cell, ...]:
         text_cell(turn.prompt),
         turn.reply,
         text_cell(turn.shown),
-        answer_json(turn.answer, turn.saved),
+        turn_json(turn),
         turn.cost,
         turn.seconds,
         text_cell(turn.request_id),
@@ -90,13 +94,13 @@ def turn_of(row: tuple[Any, ...], blocks: tuple[Block, ...], stale: bool) -> Tur
     cost, seconds, request_id, demo, began, conversation, reused = rest
     if stage not in get_args(Stage):
         raise ValueError(f"unknown stage {stage!r}")
-    said, saved = answer_of(answer)
+    said = said_of(answer)
     return Turn(
         prompt=cell_text(prompt),
         blocks=blocks,
         reply=bytes(reply),
         shown=cell_text(shown),
-        answer=said,
+        answer=said.answer,
         stage=cast("Stage", stage),
         model=cell_text(model),
         cost=None if cost is None else float(cost),
@@ -109,15 +113,64 @@ def turn_of(row: tuple[Any, ...], blocks: tuple[Block, ...], stale: bool) -> Tur
         conversation=cell_text(conversation),
         reused=bool(reused),
         stale=stale,
-        saved=saved,
+        saved=said.saved,
+        rounds=said.rounds,
+        sections=said.sections,
     )
 
 
-def answer_json(answer: Answer, saved: float = 0.0) -> str:
-    """An answer as JSON, with what the prompt cache saved of it; empty fields are left out."""
-    fields: dict[str, Any] = {
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the column of a turn's answer holds."""
+
+    answer: Answer
+    saved: float = 0.0
+    rounds: tuple[Round, ...] = ()
+    sections: tuple[Section, ...] = ()
+
+
+def turn_json(turn: Turn) -> str:
+    """A turn's answer as JSON, with its rounds; ``usage`` is that of all its replies."""
+    fields = _answer_fields(turn.answer) | {"saved": turn.saved}
+    if turn.rounds:
+        fields |= {"last_usage": fields["usage"], "usage": _usage_fields(turn.usage)}
+        fields["rounds"] = [_round_json(one) for one in turn.rounds]
+    fields["sections"] = [[one.kind, one.title, one.body] for one in turn.sections]
+    return _without_empty(fields)
+
+
+def said_of(text: str) -> Said:
+    """What :func:`turn_json` wrote.
+
+    Raises
+    ------
+    ValueError
+        When it is not that.
+    """
+    try:
+        fields = json.loads(text)
+        saved = float(fields.pop("saved", 0.0))
+        rounds = tuple(_round_of(raw) for raw in fields.pop("rounds", ()))
+        sections = tuple(Section(kind, body, title) for kind, title, body in fields.pop("sections", ()))
+        if rounds:
+            fields["usage"] = fields.pop("last_usage", {})
+        return Said(_answer_of(fields), saved, rounds, sections)
+    except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
+        raise ValueError(f"not an answer: {error}") from error
+
+
+def _without_empty(fields: Mapping[str, Any]) -> str:
+    return json.dumps({name: value for name, value in fields.items() if value not in ("", [], None, False)})
+
+
+def _usage_fields(usage: Usage) -> dict[str, Any]:
+    return {name: value for name, value in asdict(usage).items() if value}
+
+
+def _answer_fields(answer: Answer) -> dict[str, Any]:
+    return {
         "parts": [_part_json(part) for part in answer.parts],
-        "usage": {name: value for name, value in asdict(answer.usage).items() if value},
+        "usage": _usage_fields(answer.usage),
         "model": answer.model,
         "message_id": answer.message_id,
         "stop_reason": answer.stop_reason,
@@ -125,27 +178,56 @@ def answer_json(answer: Answer, saved: float = 0.0) -> str:
         "stop_details": answer.stop_details,
         "complete": answer.complete,
         "cache_miss": answer.cache_miss,
-        "saved": saved,
     }
-    return json.dumps({name: value for name, value in fields.items() if value not in ("", [], None, False)})
 
 
-def answer_of(text: str) -> tuple[Answer, float]:
-    """The answer of its JSON, and what the prompt cache saved of it.
+def _answer_of(fields: dict[str, Any]) -> Answer:
+    usage = fields.pop("usage", {})
+    parts = tuple(_part_of(raw) for raw in fields.pop("parts", ()))
+    return Answer(parts=parts, usage=Usage(**usage), **fields)
 
-    Raises
-    ------
-    ValueError
-        When it is not the JSON of an answer.
-    """
-    try:
-        fields = json.loads(text)
-        usage = fields.pop("usage", {})
-        parts = tuple(_part_of(raw) for raw in fields.pop("parts", ()))
-        saved = float(fields.pop("saved", 0.0))
-        return Answer(parts=parts, usage=Usage(**usage), **fields), saved
-    except (TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(f"not an answer: {error}") from error
+
+def _round_json(one: Round) -> dict[str, Any]:
+    """A round; its messages are texts, as their bytes are UTF-8 JSON."""
+    return {
+        "answer": json.loads(_without_empty(_answer_fields(one.answer))),
+        "reply": _text(one.reply),
+        "calls": [_call_json(call) for call in one.calls],
+        "cost": one.cost,
+        "saved": one.saved,
+    }
+
+
+def _round_of(raw: dict[str, Any]) -> Round:
+    return Round(
+        _answer_of(raw["answer"]),
+        raw["reply"].encode("utf-8", "surrogatepass"),
+        tuple(_call_of(call) for call in raw["calls"]),
+        raw["cost"],
+        raw["saved"],
+    )
+
+
+def _call_json(call: Call) -> dict[str, Any]:
+    told = [stored_block(block) for block in call.result]
+    result = [
+        [one.data.decode("utf-8", "surrogatepass"), base64.b64encode(one.thumbnail).decode(), one.about]
+        for one in told
+    ]
+    fields = {name: getattr(call, name) for name in ("id", "name", "arguments", "error", "note", "seconds")}
+    return {**fields, "result": result}
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")
+
+
+def _call_of(raw: dict[str, Any]) -> Call:
+    result = [
+        block_of(StoredBlock(data.encode("utf-8", "surrogatepass"), base64.b64decode(thumbnail), about))
+        for data, thumbnail, about in raw.pop("result")
+    ]
+    return Call(**raw, result=tuple(result))
 
 
 def _part_json(part: Part) -> Mapping[str, Any]:

@@ -57,7 +57,7 @@ class Conversation:
         A turn without a reply that can be sent back is none of them: neither a question nobody answered
         nor half of an exchange goes out again.
         """
-        return tuple(turn for turn in self.turns if turn.reply)
+        return tuple(turn for turn in self.turns if turn.goes_back)
 
     def above(self, cell_id: str, on_rerun: OnRerun) -> Conversation:
         """What a question from this cell follows: all, or what stands above the cell's earlier turn."""
@@ -122,4 +122,13 @@ def _stale(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
 def _same_exchange(old: Turn, new: Turn) -> bool:
     """Whether turns below see no difference: the same was asked and the same answered."""
     asked = [block.json for block in old.blocks] == [block.json for block in new.blocks]
-    return asked and old.reply == new.reply
+    said = old.reply == new.reply and _sent(old) == _sent(new)
+    return asked and said
+
+
+def _sent(turn: Turn) -> list[tuple[bytes, ...]]:
+    """What the rounds of a turn send, their tool results too."""
+    return [
+        (round_.reply, *(block.json for call in round_.calls for block in call.result))
+        for round_ in turn.rounds
+    ]

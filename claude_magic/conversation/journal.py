@@ -6,11 +6,24 @@ import json
 import sqlite3
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from claude_magic.conversation.codec import text_cell
 from claude_magic.conversation.owner import is_alive, this_process
 from claude_magic.conversation.reading import turns_of
 from claude_magic.values import Turn
+
+
+@dataclass(slots=True)
+class Underway:
+    """A turn this kernel streams: what is owed to the journal, and what is known to be written."""
+
+    conversation: str
+    turn: Turn
+    reuse_key: str
+    lines: list[str]
+    written: bool = False
+    streaming: bool = False
 
 
 def set_out(connection: sqlite3.Connection, turn: int, conversation_id: str) -> None:
@@ -32,6 +45,11 @@ def append(connection: sqlite3.Connection, turn_id: str, lines: Sequence[str], *
     if first:
         connection.execute("UPDATE turns SET stage = 'streaming' WHERE key = ?", row)
     return True
+
+
+def begin_anew(connection: sqlite3.Connection, turn: int) -> None:
+    """A round has ended: the turn's row has what its journal had."""
+    connection.execute("DELETE FROM journal WHERE turn = ?", (turn,))
 
 
 def forget(connection: sqlite3.Connection, turn: int) -> None:

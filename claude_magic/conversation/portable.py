@@ -37,7 +37,7 @@ MOST_TURNS = 100_000
 
 _PARTS = {"text": TextPart, "thinking": ThinkingPart, "tool_use": ToolUsePart, "other": OtherPart}
 _SENT = ("text", "image", "document")
-_SAID = ("text", "thinking", "redacted_thinking")
+_SAID = ("text", "thinking", "redacted_thinking", "tool_use")
 _SOURCES = ("base64", "text", "content", "url", "file")
 
 
@@ -137,7 +137,7 @@ def _plain(turn: Turn) -> Turn:
     names = [" ".join(block.name.split())[:200] for block in turn.blocks if block.name]
     note = f"[attached then, not taken in: {', '.join(names[:100])}]" if names else ""
     prompt = _whole("\n\n".join(text for text in (turn.prompt, note) if text.strip()))
-    text = _whole(turn.answer.text)
+    text = _whole(turn.text)
     return Turn(
         prompt=prompt,
         blocks=(Block("text", _compact({"type": "text", "text": prompt}), text=prompt),) if prompt else (),
@@ -310,8 +310,8 @@ def _checked(turn: Turn, number: int) -> Turn:
         source = content.get("source", {"type": "text"})
         if not isinstance(source, dict) or source.get("type") not in _SOURCES:
             raise PortableProblem(f"turn {number} sends a block of an unknown source")
-    if turn.reply:
-        reply = _json(turn.reply)
+    for said in filter(None, (turn.reply, *(round_.reply for round_ in turn.rounds))):
+        reply = _json(said)
         content = (
             reply.get("content") if isinstance(reply, dict) and reply.get("role") == "assistant" else None
         )
@@ -319,7 +319,9 @@ def _checked(turn: Turn, number: int) -> Turn:
             raise PortableProblem(f"turn {number} has a reply that is no assistant's message")
         for one in content:
             if not isinstance(one, dict) or one.get("type") not in _SAID:
-                raise PortableProblem(f"turn {number} has a reply that is more than text and thinking")
+                raise PortableProblem(
+                    f"turn {number} has a reply that is more than text, thinking and tool calls"
+                )
     return turn
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from claude_magic.conversation.access import Access
 from claude_magic.conversation.codec import cell_text, text_cell
 from claude_magic.conversation.difference import difference
 from claude_magic.conversation.history import Conversation
+from claude_magic.conversation.journal import Underway
 from claude_magic.conversation.reading import (
     Summary,
     Version,
@@ -32,18 +32,6 @@ from claude_magic.conversation.reading import (
 from claude_magic.conversation.search import Found
 from claude_magic.conversation.writing import add_conversation, apply, key_of, save_turn, touch
 from claude_magic.values import Turn
-
-
-@dataclass(slots=True)
-class _Underway:
-    """A turn this kernel streams: what is owed to the journal, and what is known to be written."""
-
-    conversation: str
-    turn: Turn
-    reuse_key: str
-    lines: list[str]
-    written: bool = False
-    streaming: bool = False
 
 
 class Store:
@@ -60,7 +48,7 @@ class Store:
         """Conversation → its value as last written and those since, where a write has failed."""
         self._seen: dict[str, tuple[int, Conversation]] = {}
         """Conversation → its revision when this kernel last read or wrote it, and its value."""
-        self._underway: dict[str, _Underway] = {}
+        self._underway: dict[str, Underway] = {}
 
     @classmethod
     def open(cls, path: Path | None) -> Store:
@@ -203,7 +191,7 @@ class Store:
         reuse_key : str
             A hash of all that the answer depends on, for :meth:`answered`.
         """
-        mine = self._underway[turn.id] = _Underway(conversation_id, turn, reuse_key, [])
+        mine = self._underway[turn.id] = Underway(conversation_id, turn, reuse_key, [])
         return self._begin(mine)
 
     def journal(self, turn_id: str, lines: Sequence[str]) -> bool:
@@ -226,6 +214,19 @@ class Store:
         if done:
             mine.lines, mine.streaming = [], True
         return done
+
+    def advance(self, turn: Turn) -> bool:
+        """Keep the rounds of a turn under way; its journal begins anew."""
+        mine = self._underway.get(turn.id)
+        if mine is None:
+            return False
+        mine.turn, mine.lines = turn, []
+
+        def work(connection: sqlite3.Connection) -> bool:
+            journal.begin_anew(connection, self._save(connection, turn, mine.reuse_key))
+            return True
+
+        return self._access.write(work, False, durable=True)
 
     def write(self, before: Conversation, after: Conversation, reuse_key: str = "") -> bool:
         """Write what has changed between two values of a conversation, whole or not at all.
@@ -369,7 +370,7 @@ class Store:
             text_cell(value),
         )
 
-    def _begin(self, mine: _Underway) -> bool:
+    def _begin(self, mine: Underway) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             key = save_turn(connection, mine.turn, mine.reuse_key)
             journal.set_out(connection, key, mine.conversation)

@@ -12,7 +12,10 @@ from claude_magic.display.static import bundle
 from claude_magic.display.status import Status
 from claude_magic.display.terminal import TextView
 from claude_magic.stop import Stop
-from claude_magic.values import Block, Turn
+from claude_magic.values import Block, Leave, Section, ToolUsePart, Turn
+
+MayRun = Callable[[ToolUsePart], Leave]
+"""Asks the user whether a tool call may be run."""
 
 
 class View(Protocol):
@@ -23,6 +26,12 @@ class View(Protocol):
 
     def draw(self, text: str, status: Status) -> None:
         """Show the text that has come since the last drawing, and where the reply stands."""
+
+    def show(self, section: Section, status: Status) -> None:
+        """Show what can be folded: more of the thinking, or a whole section of another kind."""
+
+    def may_run(self, call: ToolUsePart, status: Status) -> Leave:
+        """Ask the user whether this call may be run, shown exactly as it would be."""
 
     def end(self, turn: Turn) -> None:
         """Leave what stays."""
@@ -51,6 +60,17 @@ class Guarded:
         if not self.problem:
             self._try(lambda: self._view.draw(text, status))
 
+    def show(self, section: Section, status: Status) -> None:
+        """Show, if nothing has failed before."""
+        if not self.problem:
+            self._try(lambda: self._view.show(section, status))
+
+    def may_run(self, call: ToolUsePart, status: Status) -> Leave:
+        """Ask; where that fails, the answer is no."""
+        said: list[Leave] = []
+        self._try(lambda: said.append(self._view.may_run(call, status)))
+        return said[0] if said else "no"
+
     def end(self, turn: Turn) -> None:
         """End the view, also one that could not draw."""
         self._try(lambda: self._view.end(turn))
@@ -71,6 +91,13 @@ class NoView:
 
     def draw(self, text: str, status: Status) -> None:
         """Show nothing."""
+
+    def show(self, section: Section, status: Status) -> None:
+        """Show nothing."""
+
+    def may_run(self, call: ToolUsePart, status: Status) -> Leave:
+        """Nobody can be asked: no."""
+        return "no"
 
     def end(self, turn: Turn) -> None:
         """Show nothing."""

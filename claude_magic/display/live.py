@@ -20,12 +20,13 @@ import ipywidgets
 import traitlets
 from IPython.core.interactiveshell import InteractiveShell
 
+from claude_magic.display.folds import folded_html, thinking_html
 from claude_magic.display.markdown import STYLE, Growing
 from claude_magic.display.static import bundle
 from claude_magic.display.status import Status, final_line, live_line
 from claude_magic.display.strip import strip_html
 from claude_magic.stop import Stop
-from claude_magic.values import Block, Turn
+from claude_magic.values import Block, Leave, Section, ToolUsePart, Turn
 
 _HERE = Path(__file__).parent
 MODULE = (_HERE / "live.js").read_text(encoding="utf-8")
@@ -100,6 +101,7 @@ class LiveView:
         self._growing = Growing()
         self._done: list[str] = []
         self._tail = ""
+        self._thought = ""
         self._status = ""
         self._number = 0
         self._heard = threading.Event()
@@ -130,10 +132,34 @@ class LiveView:
 
     def draw(self, text: str, status: Status) -> None:
         """Send the blocks that were finished, the change of the open one, and the status."""
+        if self._thought and not text:
+            self._send("", self._tail, live_line(status))
+            return
+        done = self._finished() if self._thought else ""
         if text:
             self._growing.feed(text)
         drawn = self._growing.draw()
-        self._send(drawn.done, drawn.tail, live_line(status))
+        self._send(done + drawn.done, drawn.tail, live_line(status))
+
+    def show(self, section: Section, status: Status) -> None:
+        """Send a section that can be folded; thinking grows open, and is folded when something follows."""
+        if section.kind == "thinking":
+            self._thought += section.body
+            self._send("", thinking_html(self._thought, growing=True), live_line(status))
+            return
+        self._send(self._finished() + folded_html(section), "", live_line(status))
+
+    def may_run(self, call: ToolUsePart, status: Status) -> Leave:
+        """Not yet."""
+        return "no"
+
+    def _finished(self) -> str:
+        """The HTML of what was open: the answer's last block, or its thinking."""
+        if self._thought:
+            thought, self._thought = self._thought, ""
+            return thinking_html(thought)
+        done, self._growing = self._growing.finish().done, Growing()
+        return done
 
     def end(self, turn: Turn) -> None:
         """Put the static output in the widget's place."""
@@ -149,7 +175,7 @@ class LiveView:
     def whole_frame(self) -> dict[str, Any]:
         """All that has been drawn, for a page that comes late or lost something."""
         if self._ended and self._tail:
-            self._done.append(self._growing.finish().done)
+            self._done.append(self._finished())
             self._tail = ""
         return {
             "number": self._number,

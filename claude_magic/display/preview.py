@@ -42,7 +42,7 @@ def preview(
         rows.append(("extra", _start(extra), ""))
     for number, turn in enumerate(history, 1):
         rows += [(f"turn {number}, user", *_row(block)) for block in turn.blocks]
-        rows.append((f"turn {number}, assistant", _start(turn.answer.text), _about(len(turn.answer.text))))
+        rows.append((f"turn {number}, assistant", _start(turn.text), _about(len(turn.text))))
     rows += [("user", *_row(block)) for block in blocks]
     rows.append(("request", f"{data_size(size)}, {done}", total))
     return Table(("part", "content", "tokens"), tuple(rows))

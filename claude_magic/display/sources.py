@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from claude_magic.values import Source
+from claude_magic.citations import Source
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>$#|~])")
 _LONGEST = 160

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from claude_magic.display.folds import folded_markdown
 from claude_magic.display.neutral import inline, neutral
 from claude_magic.display.status import final_line
 from claude_magic.display.strip import attached, strip_line
 from claude_magic.display.untrusted import visible
-from claude_magic.values import Turn
+from claude_magic.values import Section, Turn
 
 TURN = "application/vnd.claude-magic.turn+json"
 
@@ -32,9 +33,9 @@ def bundle(turn: Turn) -> Bundle:
         ``claude_magic``: what differs from run to run.
     """
     answer = turn.answer
-    counted = asdict(answer.usage).items()
+    counted = asdict(turn.usage).items()
     usage = {name: count for name, count in counted if type(count) is int and count}
-    text = answer.text
+    text = turn.text
     attachments = [
         {"name": visible(block.name), "kind": block.kind, "note": visible(block.note)}
         for block in attached(turn.blocks)
@@ -68,10 +69,14 @@ def markdown(turn: Turn) -> str:
     strip = strip_line(turn.blocks)
     pieces = [
         f"*{emphasised(strip)}*" if strip else "",
-        neutral(turn.shown).rstrip(),
+        *(_section(one) for one in turn.sections or (Section("text", turn.shown),)),
         f"*{emphasised(final_line(turn))}*",
     ]
     return "\n\n".join(piece for piece in pieces if piece)
+
+
+def _section(section: Section) -> str:
+    return neutral(section.body).rstrip() if section.kind == "text" else folded_markdown(section)
 
 
 def emphasised(text: str) -> str:

@@ -72,6 +72,8 @@ class Status:
         Tokens the model can take in all, 0 for unknown.
     wait : Wait or None
         Set while something holds the reply up.
+    taken : int
+        Tokens of the context window that are taken.
     """
 
     model: str
@@ -82,6 +84,7 @@ class Status:
     rate: float | None = None
     window: int = 0
     wait: Wait | None = None
+    taken: int = 0
 
 
 def live_line(status: Status) -> str:
@@ -89,7 +92,7 @@ def live_line(status: Status) -> str:
     parts = [status.model, *_tokens(status.usage)]
     if status.usage.output_tokens and status.cost is not None:
         parts.append(money(status.cost))
-    if share := context_share(status.usage, status.window):
+    if share := context_share(status.taken, status.window):
         parts.append(share)
     speed = f" at {status.rate:.0f}/s" if status.rate is not None else ""
     parts.append(f"{status.seconds:.0f} s{speed}")
@@ -102,8 +105,8 @@ def live_line(status: Status) -> str:
 
 def final_line(turn: Turn) -> str:
     """The line of a turn that has ended; without times, so that equal runs give equal outputs."""
-    parts = [turn.model, *_tokens(turn.answer.usage, turn.saved)]
-    if turn.cost is not None and turn.answer.usage.output_tokens and not turn.reused:
+    parts = [turn.model, *_tokens(turn.usage, turn.saved)]
+    if turn.cost is not None and turn.usage.output_tokens and not turn.reused:
         parts.append(money(turn.cost) + (" at list price" if turn.demo else ""))
     missed = turn.answer.cache_miss
     if missed and not turn.reused:
@@ -128,16 +131,16 @@ def ended_how(turn: Turn) -> str:
 
 def next_step(turn: Turn) -> str:
     """How to get the rest of an answer that was stopped or cut, where there is a way."""
-    if turn.stage not in ("interrupted", "max_tokens", "cut") or not (turn.reply and turn.conversation):
+    if turn.stage not in ("interrupted", "max_tokens", "cut") or not (turn.goes_back and turn.conversation):
         return ""
     if turn.answer.stop_reason == "model_context_window_exceeded":
         return ""
     return "%claude --continue goes on"
 
 
-def context_share(usage: Usage, window: int) -> str:
+def context_share(taken: int, window: int) -> str:
     """How much of the context window is taken, from one percent on."""
-    percent = 100 * (usage.prompt_tokens + usage.output_tokens) // window if window else 0
+    percent = 100 * taken // window if window else 0
     return f"{percent} % of context" if percent else ""
 
 

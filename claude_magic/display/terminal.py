@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from claude_magic.display.status import Status, final_line
 from claude_magic.display.strip import strip_line
 from claude_magic.display.untrusted import visible
-from claude_magic.values import Block, Turn
+from claude_magic.values import Block, Leave, Section, ToolUsePart, Turn
 
 
 class TextView:
@@ -35,6 +35,23 @@ class TextView:
             self._begun = True
             sys.stdout.write(visible(text))
             sys.stdout.flush()
+
+    def show(self, section: Section, status: Status) -> None:
+        """Print thinking as it comes, and of a tool one line."""
+        thinking = section.kind == "thinking"
+        begun = "\n" if self._begun and not thinking else ""
+        sys.stdout.write(begun + _dim(visible(section.body if thinking else f"[{section.title}]")))
+        sys.stdout.write("" if thinking else "\n")
+        sys.stdout.flush()
+
+    def may_run(self, call: ToolUsePart, status: Status) -> Leave:
+        """Ask at the prompt; whatever is no clear yes is a no."""
+        question = f"Run {call.name}({call.input_json})? [y]es, [a]lways, [N]o: "
+        try:
+            said = input(visible(question)).strip().casefold()
+        except (EOFError, OSError, RuntimeError):
+            return "no"
+        return "once" if said in ("y", "yes") else "always" if said in ("a", "always") else "no"
 
     def end(self, turn: Turn) -> None:
         """Print the summary line."""

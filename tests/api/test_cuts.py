@@ -11,11 +11,12 @@ import pytest
 from anthropic import Anthropic
 
 from claude_magic.api.client import Endpoint, connect
+from claude_magic.api.fold import Fold
 from claude_magic.api.patience import Patience
 from claude_magic.api.stream import Stream
 from claude_magic.errors import ApiProblem, ConnectionProblem, StreamCut
 from claude_magic.stop import Stop
-from claude_magic.values import Answer, Numbers
+from claude_magic.values import Answer
 from tests.faults import FaultServer, Script, Seen, closed, delta, ended, opened, start, streamed
 
 CITATION = {
@@ -102,8 +103,8 @@ def received(client: Anthropic, cut: int) -> tuple[Answer, ApiProblem | None]:
             for _ in stream.batches():
                 pass
         except ApiProblem as problem:
-            return stream.refold(Numbers()).answer(), problem
-        return stream.refold(Numbers()).answer(), None
+            return stream.refold(Fold()).answer(), problem
+        return stream.refold(Fold()).answer(), None
 
 
 def check(client: Anthropic, cut: int) -> str:

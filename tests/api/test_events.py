@@ -89,7 +89,7 @@ def test_news_joined_are_the_text_wherever_a_pair_is_split(text: str, data: st.D
     for line in text_stream(*pieces, "."):
         for event in decode([line]):
             folded.take(event)
-        seen += folded.news()
+        seen += "".join(section.body for section in folded.news())
     assert seen == folded.answer().text
 
 

@@ -34,8 +34,11 @@ from claude_magic.errors import StoreProblem, UsageProblem
 from claude_magic.values import (
     Answer,
     Block,
+    Call,
     OtherPart,
     Part,
+    Round,
+    Section,
     TextPart,
     ThinkingPart,
     ToolUsePart,
@@ -188,6 +191,16 @@ def test_every_field_of_a_turn_is_written() -> None:
         "a", "b", picture(), cost=1.5, seconds=2.0, request_id="r", demo=True, cell_id="c", began=3.0
     )
     whole = replace(whole, stale=True, conversation="x", reused=True, saved=0.5)
+    told = Call("toolu_1", "f", '{"x": 1}', (picture(),), True, "failed", 0.5)
+    calling = {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}],
+    }
+    rounds = (
+        Round(Answer((ToolUsePart("toolu_1", "f", "{}"),)), json.dumps(calling).encode(), (told,), 0.5),
+    )
+    whole = replace(whole, rounds=rounds, sections=(Section("call", "body", "title"),))
+    assert load(dump([whole], "t")) == (whole,)
     raw = json.loads(dump([whole], "t"))["turns"][0]
     assert set(raw) == {field.name for field in fields(Turn)}
 
@@ -294,7 +307,6 @@ REFUSED: dict[str, Any] = {
     "reply with more": replying({"type": "text", "text": "x"}, tools=[]),
     "reply of text": raw(reply={"json": {"role": "assistant", "content": "EVIL"}}),
     "reply of nothing": replying(),
-    "reply that calls a tool": replying({"type": "tool_use", "id": "x", "name": "rm", "input": {}}),
     "reply with a tool's result": replying({"type": "tool_result", "tool_use_id": "x"}),
     "reply of no JSON": raw(reply={"text": "EVIL"}),
     "answer null": raw(answer=None),

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,24 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from claude_magic import values
 from claude_magic.conversation import search
-from claude_magic.conversation.codec import answer_json, answer_of
+from claude_magic.conversation.codec import said_of, turn_json
 from claude_magic.conversation.history import Conversation, OnRerun
 from claude_magic.conversation.store import Store
-from claude_magic.values import Answer, Block, OtherPart, TextPart, ThinkingPart, ToolUsePart, Turn, Usage
+from claude_magic.values import (
+    Answer,
+    Block,
+    Call,
+    OtherPart,
+    Round,
+    Section,
+    TextPart,
+    ThinkingPart,
+    ToolUsePart,
+    Turn,
+    Usage,
+)
 from tests.conversation.made import a_conversation, a_turn, pending, text_block
 
 NAUGHTY = (
@@ -91,6 +105,7 @@ def test_every_field_of_a_turn_comes_back(store: Store, path: Path) -> None:
         complete=True,
         cache_miss="system_changed",
     )
+    told = values.text_block("3 \ud800")
     turn = Turn(
         prompt="the prompt",
         blocks=(block, text_block("the prompt"), Block("text", b"not json", text="its own")),
@@ -110,6 +125,17 @@ def test_every_field_of_a_turn_comes_back(store: Store, path: Path) -> None:
         stale=True,
         reused=True,
         saved=-0.125,
+        rounds=(
+            Round(
+                replace(answer, parts=(ToolUsePart("toolu_0", "f", "{}"),), usage=Usage(9, 8, final=True)),
+                b'{"role":"assistant","content":[1]}',
+                (Call("toolu_0", "f", "{}", (block, told), True, "not allowed", 0.5),),
+                0.125,
+                0.0625,
+            ),
+            Round(Answer(stop_reason="pause_turn"), b""),
+        ),
+        sections=(Section("call", "`x`", "f() \ud800"), Section("text", "see")),
     )
     blank = {field.name: field.default for field in dataclasses.fields(Turn)}
     assert [name for name, default in blank.items() if getattr(turn, name) == default] == []
@@ -520,6 +546,7 @@ TestNotebook.settings = settings(max_examples=40, stateful_step_count=30, deadli
 
 def test_an_answer_kept_before_the_prompt_cache_was_told_of_is_read() -> None:
     old = '{"parts": [{"text": "x"}], "usage": {"input_tokens": 3}, "model": "m", "complete": true}'
-    answer, saved = answer_of(old)
-    assert (answer.text, answer.usage.input_tokens, answer.cache_miss, saved) == ("x", 3, "", 0.0)
-    assert answer_json(answer) == old
+    said = said_of(old)
+    assert (said.answer.text, said.answer.usage.input_tokens, said.answer.cache_miss) == ("x", 3, "")
+    assert (said.saved, said.rounds, said.sections) == (0.0, (), ())
+    assert turn_json(Turn("", (), answer=said.answer)) == old

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from bleach._vendor import html5lib  # type: ignore[import-untyped]
 
+from claude_magic.citations import Source
 from claude_magic.conversation.export import markdown_document, notebook_document
 from claude_magic.display import sources
 from claude_magic.display.markdown import Growing, render
@@ -24,7 +25,7 @@ from claude_magic.display.strip import strip_html, strip_line
 from claude_magic.display.table import Table
 from claude_magic.display.terminal import TextView
 from claude_magic.display.untrusted import formula_at, visible
-from claude_magic.values import Answer, Block, Source, TextPart, Turn, Usage
+from claude_magic.values import Answer, Block, TextPart, Turn, Usage
 from tests.display.hostile import HTML, NAMES, TERMINAL, payloads
 from tests.display.test_neutral import PARSERS, harm, with_formulas_cut_out
 

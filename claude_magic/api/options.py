@@ -1,0 +1,64 @@
+"""How the model is to answer: effort, thinking, a schema, a tool it must call; as its parameters."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from claude_magic.api.models import Model
+
+LEAST_BUDGET = 1024
+"""Tokens of the smallest budget for thinking that the API takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a question asks of the answer besides its text.
+
+    Parameters
+    ----------
+    effort : str
+        A level of effort; ``""`` for the model's own.
+    thinking : str
+        ``"shown"``: think, and tell it; ``"off"``: do not; ``""``: as the model does by itself.
+    budget : int
+        Tokens for thinking, for models that think by a budget.
+    schema : str
+        The JSON schema that the answer follows; ``""`` for none.
+    must_call : str
+        The name of a tool that must be called; ``""`` for none.
+    """
+
+    effort: str = ""
+    thinking: str = ""
+    budget: int = 0
+    schema: str = ""
+    must_call: str = ""
+
+    def mode(self, model: Model) -> str:
+        """The value of ``thinking.type`` for a model; ``""`` to leave it to the model."""
+        modes = model.thinking.modes if model.thinking is not None else ("adaptive", "disabled")
+        wanted = {"shown": ("adaptive", "enabled"), "off": ("disabled", "between_tools")}
+        choices = wanted.get(self.thinking, ())
+        return next((mode for mode in choices if mode in modes), choices[0] if choices else "")
+
+    def parameters(self, model: Model, max_tokens: int) -> dict[str, Any]:
+        """The parameters of the request, those left out that say nothing."""
+        config: dict[str, Any] = {"effort": self.effort} if self.effort else {}
+        if self.schema:
+            config["format"] = {"type": "json_schema", "schema": json.loads(self.schema)}
+        chosen = {"output_config": config, "thinking": self._thinking(self.mode(model), max_tokens)}
+        if self.must_call:
+            chosen["tool_choice"] = {"type": "tool", "name": self.must_call}
+        return {name: value for name, value in chosen.items() if value}
+
+    def _thinking(self, mode: str, max_tokens: int) -> dict[str, Any]:
+        if mode == "enabled":
+            budget = max(LEAST_BUDGET, min(self.budget or max_tokens // 2, max_tokens - 1))
+            return {"type": mode, "budget_tokens": budget}
+        return {"type": mode, **({"display": "summarized"} if mode == "adaptive" else {})} if mode else {}
+
+
+AS_IT_IS = Options()
+"""Nothing asked."""
