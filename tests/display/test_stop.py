@@ -235,12 +235,16 @@ def test_each_of_two_views_has_the_button(lab: Book, api: FaultServer) -> None:
         assert output.get_by_role("button", name="Stop").count() == 0
 
 
-def test_after_a_reload_the_notebooks_interrupt_still_stops_the_reply(lab: Book, api: FaultServer) -> None:
+def test_after_a_reload_the_notebooks_interrupt_still_stops_the_reply(
+    browser: Browser, server: Server, api: FaultServer
+) -> None:
+    lab = opened_book(browser, server, versions.INSTALLED, "reloaded")
     page = lab.notebook.page
     lab.ask(LONG, "Write at length.")
     lab.seen(LONG, "word 20")
     lab.notebook.save()
     page.reload()
+    lab.notebook.cell(LONG).scroll_into_view_if_needed()
     # While the kernel is busy Lab has no models for a page that comes anew: the view, and its button, wait.
     lab.seen(LONG, "Loading widget")
     assert not api.settled(0.1)
@@ -249,6 +253,7 @@ def test_after_a_reload_the_notebooks_interrupt_still_stops_the_reply(lab: Book,
     lab.seen(LONG, PARTIAL)
     assert "word 20" in lab.notebook.output(LONG).inner_text()
     assert WELL in lab.run(NEXT).inner_text()
+    lab.notebook.close()
 
 
 BUSY_PAGE = """() => document.querySelector('.claude-magic button').addEventListener('click', () => {
