@@ -37,6 +37,7 @@ class ChatMagics(Magics):
 
             %claude_chat                  the conversations of this notebook
             %claude_chat ideas            speak in that one from now on
+            %claude_chat "main, whole"    in the one that %claude_compact has kept
             %claude_chat --new ideas      begin one
             %claude_chat --fork ideas     go on from here in one of its own, with the same past
 
@@ -59,7 +60,7 @@ class ChatMagics(Magics):
         elif parsed.has("delete"):
             desk.chats.delete(parsed.one("delete"))
         elif parsed.rest:
-            desk.chats.switch(parsed.rest)
+            desk.chats.switch(flags.unquoted(parsed.rest))
         return desk.chats_table()
 
     @line_magic

@@ -7,15 +7,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from claude_magic.api.fold import Fold
-from claude_magic.api.models import find
-from claude_magic.api.stream import decoded
-from claude_magic.citations import Numbers
 from claude_magic.conversation.history import PARTIAL, Conversation, OnRerun, nth_of_cell
 from claude_magic.conversation.notebook import Notebook, conversation_ids, is_kin, settle
 from claude_magic.conversation.reading import Summary
 from claude_magic.conversation.store import Store
-from claude_magic.ending import ended, stage_of
+from claude_magic.ending import recovered
 from claude_magic.errors import UsageProblem, did_you_mean
 from claude_magic.values import Turn
 
@@ -116,7 +112,8 @@ class Chats:
         decision = settle(notebook.key, ids, known, lambda path: is_kin(path, notebook.path))
         for moved in decision.rebind:
             self.store.bind(moved, notebook.key)
-        for copied in decision.fork:
+        # The one last spoken in is made last, and so spoken in here too.
+        for copied in sorted(decision.fork, key=self._last_touched):
             original = self.store.load(copied)
             self.store.create(
                 original.fork(uuid.uuid4().hex, original.name), notebook.key, forked_from=copied
@@ -127,6 +124,10 @@ class Chats:
                 "%claude_restore shows them and takes them in."
             )
 
+    def _last_touched(self, conversation_id: str) -> float:
+        found = self.store.find(conversation_id)
+        return found.last if found is not None else 0.0
+
     def _opened(self, conversation_id: str) -> Conversation:
         """Load a conversation; turns that a kernel left unfinished when it died are ended first."""
         loaded = self.store.load(conversation_id)
@@ -135,17 +136,21 @@ class Chats:
             return loaded
         after = loaded
         for turn, lines in unfinished:
-            done = _recovered(turn, lines, after.above(turn.cell_id, "replace").turns)
-            if _would_lose_an_answer(after, done):
+            done = recovered(turn, lines, after.above(turn.cell_id, "replace").turns)
+            if done.stands_for or _would_lose_an_answer(after, done):
+                # Half a summary takes the place of nothing.
                 self.store.record(conversation_id, done)
             else:
                 after = after.put(done, "replace")
         self.store.write(loaded, after)
-        count = len(unfinished)
-        self._notes.append(
-            f"{count} answer{'s were' if count > 1 else ' was'} cut when an earlier kernel ended; "
-            "what came is in %claude_history."
-        )
+        summaries = sum(bool(turn.stands_for) for turn, _ in unfinished)
+        if summaries:
+            self._notes.append("A summary was cut when an earlier kernel ended, so nothing was compacted.")
+        if count := len(unfinished) - summaries:
+            self._notes.append(
+                f"{count} answer{'s were' if count > 1 else ' was'} cut when an earlier kernel ended; "
+                "what came is in %claude_history."
+            )
         return after
 
     def place(
@@ -177,7 +182,7 @@ class Chats:
             spoken_in = self._named(name) or Conversation(name=name)
         elif new:
             spoken_in = self._begun_by(cell) or Conversation(name=self._free_name())
-        elif cell and not self._has(self._current, cell):
+        elif cell and not self._current.has(cell):
             spoken_in = self._spoken_in(cell) or self._current
         else:
             spoken_in = self._current
@@ -193,14 +198,22 @@ class Chats:
         """Speak there from now on; return the id of the conversation, which is made if need be."""
         self._asked = place.asked
         self._current = place.conversation
+        if place.cell and not self._current.has(place.cell) and self._summarised(place.cell):
+            self._notes.append(
+                f"What this cell asked before stands in the summary that {self._current.name!r} begins with, "
+                "which stays as it is: it was asked anew, at the end."
+            )
         if not self._current.id:
             self._current = self._created(self._current.name)
         return self._current.id
 
+    def _summarised(self, cell: str) -> bool:
+        return self._current.summarises(self.store.asked_by(cell))
+
     def without_cells(self, cell_ids: Sequence[str]) -> None:
         """Let the turns of deleted cells leave; they stay in the store."""
         if cell_ids:
-            self._change(self._current.without_cells(cell_ids))
+            self.change(self._current.without_cells(cell_ids))
 
     def begin(self, turn: Turn, key: str) -> None:
         """Keep a prompt before it is sent."""
@@ -219,9 +232,13 @@ class Chats:
         if rerun != "append" and _would_lose_an_answer(self._current, turn):
             self.store.record(self._current.id, turn, key)
             return
-        after = self._current.put(turn, rerun)
-        self.store.write(self._current, after, key)
-        self._current = after
+        self.change(self._current.put(turn, rerun), key)
+
+    def refresh(self) -> Conversation:
+        """The conversation that is spoken in now, with what another kernel has said in it since."""
+        if self._current.id:
+            self._current = self.store.refreshed(self._current)
+        return self._current
 
     def reused(self, key: str) -> Turn | None:
         """An earlier turn, complete, that asked exactly this."""
@@ -245,7 +262,7 @@ class Chats:
     def undo(self, count: int) -> int:
         """Take the last turns back; return how many left."""
         before = self._current
-        self._change(before.undo(count))
+        self.change(before.undo(count))
         return len(before.turns) - len(self._current.turns)
 
     def switch(self, name: str) -> Conversation:
@@ -285,11 +302,18 @@ class Chats:
         """Put restored or imported turns at the end of the current conversation."""
         if not self._current.id:
             self._current = self._created(self._current.name)
-        self._change(replace(self._current, turns=(*self._current.turns, *turns)))
+        self.change(replace(self._current, turns=(*self._current.turns, *turns)))
 
-    def _change(self, after: Conversation) -> None:
+    def change(self, after: Conversation, key: str = "") -> None:
+        """Go on in the current conversation as it is to be from now on.
+
+        Parameters
+        ----------
+        key : str
+            The question of a turn that is new in it, as a hash.
+        """
         if after is not self._current:
-            self.store.write(self._current, after)
+            self.store.write(self._current, after, key)
             self._current = after
 
     def _must_be_free(self, name: str) -> None:
@@ -310,18 +334,26 @@ class Chats:
         return None
 
     def _spoken_in(self, cell: str) -> Conversation | None:
-        """The conversation that holds this cell's turn."""
+        """The conversation that holds this cell's turn, or a summary that stands for it."""
         return next(self._holding(cell), None)
 
     def _holding(self, cell: str) -> Iterator[Conversation]:
-        for one in self.store.holding(self.key, cell) if cell else ():
-            loaded = self._current if one == self._current.id else self._opened(one)
-            if self._has(loaded, cell):
-                yield loaded
+        """Where a turn of this cell stands, the last touched first, up to where it is summarised.
 
-    @staticmethod
-    def _has(conversation: Conversation, cell: str) -> bool:
-        return any(turn.cell_id == cell for turn in conversation.turns)
+        Not where it is only shared with the current conversation, which has let it go: what was summarised
+        or taken back here does not come back with a fork, nor with the whole that was kept.
+        """
+        asked = self.store.asked_by(cell) if cell else frozenset()
+        holding = self.store.holding(self.key, cell) if asked else []
+        gone = self.store.let_go(self._current.id) if holding else frozenset()
+        for one in self.summaries() if asked else ():
+            loaded = self._current if one.id == self._current.id else self._opened(one.id)
+            own = {turn.id for turn in loaded.turns if turn.cell_id == cell} if one.id in holding else set()
+            if own and not (own <= gone or self._current.summarises(own)):
+                yield loaded
+            elif loaded.summarises(asked):
+                yield loaded
+                return
 
     def _created(self, name: str) -> Conversation:
         created = Conversation(uuid.uuid4().hex, name)
@@ -348,16 +380,3 @@ def _would_lose_an_answer(conversation: Conversation, turn: Turn) -> bool:
     if turn.goes_back or not turn.cell_id:
         return False
     return any(old.goes_back for old in conversation.turns if old.cell_id == turn.cell_id)
-
-
-def _recovered(turn: Turn, lines: Sequence[str], above: Sequence[Turn]) -> Turn:
-    """A turn whose kernel died, ended with what had been journaled."""
-    numbers = Numbers(tuple(block for one in (*above, turn) for block in one.blocks))
-    fold = Fold(numbers)
-    for event in decoded(list(lines)):
-        fold.take(event)
-    answer = fold.answer()
-    stage = stage_of(answer, failed=not answer.parts)
-    done = ended(turn, answer, stage, find(answer.model or turn.model), numbers)
-    # No header tells it any more, but the local API's ids do.
-    return replace(done, demo=answer.message_id.startswith("msg_local_"))

@@ -156,7 +156,8 @@ def _turn(restored: RestoredTurn) -> Turn:
 
 def _row(turn: Turn, number: int | None) -> tuple[str, ...]:
     usage = turn.usage
-    marks = [mark for mark, on in (("stale", turn.stale), ("reused", turn.reused)) if on]
+    known = (("summary", turn.stands_for), ("stale", turn.stale), ("reused", turn.reused))
+    marks = [mark for mark, on in known if on]
     if number is None:
         marks.append("no longer sent")
     if wording := ended_how(turn):

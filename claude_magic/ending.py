@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from claude_magic.api import models
+from claude_magic.api.fold import Fold
 from claude_magic.api.repair import assistant_message
+from claude_magic.api.stream import decoded
 from claude_magic.citations import Numbers
 from claude_magic.display.sources import source_list
 from claude_magic.sections import answer_sections, joined
@@ -94,3 +96,24 @@ def ended(
         cost=None if None in costs else sum(cost for cost in costs if cost is not None),
         saved=sum(round_.saved for round_ in (*turn.rounds, last)),
     )
+
+
+def recovered(turn: Turn, lines: Sequence[str], above: Sequence[Turn]) -> Turn:
+    """A turn whose kernel died, ended with what had been journaled.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        Its reply's stream as far as it was received.
+    above : sequence of Turn
+        What stands above it: its answer may cite their documents.
+    """
+    numbers = Numbers(tuple(block for one in (*above, turn) for block in one.blocks))
+    fold = Fold(numbers)
+    for event in decoded(list(lines)):
+        fold.take(event)
+    answer = fold.answer()
+    stage = stage_of(answer, failed=not answer.parts, begun=bool(turn.rounds))
+    done = ended(turn, answer, stage, models.find(answer.model or turn.model), numbers)
+    # No header tells it any more, but the local API's ids do.
+    return replace(done, demo=answer.message_id.startswith("msg_local_"))

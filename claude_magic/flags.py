@@ -115,6 +115,15 @@ CHAT = (
 )
 """The flags of ``%claude_chat``."""
 
+COMPACT = (
+    Flag(("--keep",), "N", "Turns at the end that stay as they are: 2 without it; 0 for none."),
+    Flag(
+        ("-m", "--model"), "NAME", "Who summarises; the model of the settings finds most in the prompt cache."
+    ),
+    Flag(("--max-cost",), "USD", "Most the summary may cost; nothing is sent where that leaves too little."),
+)
+"""The flags of ``%claude_compact``."""
+
 HISTORY = (
     Flag(("--all",), "", "Also turns that were replaced or taken back."),
     Flag(("--search",), "WORDS", "Turns of all notebooks whose prompt or answer has these words."),
@@ -255,8 +264,13 @@ def _value(text: str, name: str, flag: Flag) -> tuple[str, str]:
     return value, text[end:].lstrip()
 
 
-def whole_number(text: str, name: str) -> int:
-    """A flag's value as a positive whole number, ``_`` and ``,`` allowed between digits.
+def unquoted(text: str) -> str:
+    """A name without the quotes it may stand in."""
+    return text[1:-1] if len(text) > 2 and text[0] in "\"'" and text[-1] == text[0] else text
+
+
+def whole_number(text: str, name: str, least: int = 1) -> int:
+    """A flag's value as a whole number, 1 or another least one, ``_`` and ``,`` allowed between digits.
 
     Raises
     ------
@@ -264,8 +278,9 @@ def whole_number(text: str, name: str) -> int:
         When it is none.
     """
     digits = text.replace("_", "").replace(",", "")
-    if not digits.isascii() or not digits.isdigit() or int(digits) < 1:
-        raise UsageProblem(f"{name} takes a whole number above 0, not {text!r}. Nothing was sent.")
+    if not digits.isascii() or not digits.isdigit() or int(digits) < least:
+        allowed = f"above {least - 1}" if least else "of 0 or more"
+        raise UsageProblem(f"{name} takes a whole number {allowed}, not {text!r}. Nothing was sent.")
     return int(digits)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from claude_magic.session import Session
 
 # IPython takes `%claude why?` for a request for help on `why`; see keep_questions.
-_QUESTION = re.compile(r"(\s*(?:[^%\n]*=\s*)?)%claude[ \t]+(.*\?)\s*")
+_QUESTION = re.compile(r"(\s*(?:[^%\n]*=\s*)?)%(claude|claude_compact)[ \t]+(.*\?)\s*")
 
 _ALONE = re.compile(r"%%claude(_count)?([ \t].*[^?\s])?\s*")
 
@@ -154,6 +154,34 @@ class ClaudeMagics(Settings, Magics):
         parsed = flags.parse_words(line, flags.MODELS, "%claude_models")
         return self._open().models_table(parsed, self)
 
+    @no_var_expand
+    @line_magic
+    @flags.documented(flags.COMPACT)
+    @at_the_door
+    def claude_compact(self, line: str) -> None:
+        """Summarise the older turns of the conversation into one, and go on from there; it can be undone.
+
+        ::
+
+            %claude_compact               all turns but the last two become one
+            %claude_compact --keep 0      all of them
+            %claude_compact the figures of the March readings, and which model we chose
+
+        The turns are sent once more, mostly read from the prompt cache, with a question for a summary that
+        a colleague could go on from; further words say what it should keep in mind. The answer streams in
+        like any other, and costs what it says. Once it is complete it takes the place of the turns; if it is
+        stopped, cut, declined or fails, nothing changes, and what came is in _claude.
+
+        The whole conversation stays as one of its own: %claude_chat "main, whole" goes back to it. The
+        turns that were kept are not stale. A cell whose turn was summarised has none here any more: run
+        again, it asks at the end, below the summary, and says so.
+
+        Flags
+        -----
+          {flags}
+        """
+        self._open().compact(flags.parse(line, flags.COMPACT, "%claude_compact"), self)
+
     @line_magic
     @flags.documented(flags.OFFLINE)
     @at_the_door
@@ -276,7 +304,7 @@ def keep_questions(lines: list[str]) -> list[str]:
     kept = []
     for line in lines:
         match = _QUESTION.fullmatch(line)
-        call = match and f"{match[1]}get_ipython().run_line_magic('claude', {match[2]!r})\n"
+        call = match and f"{match[1]}get_ipython().run_line_magic({match[2]!r}, {match[3]!r})\n"
         kept.append(call or line)
     return kept
 

@@ -115,6 +115,8 @@ class Prepared:
         The id of the conversation it belongs to; ``""`` for none.
     rounds : tuple of Round
         What has come of it so far.
+    stands_for : tuple of str
+        Where it asks for a summary: the ids of the turns whose place that is to take.
     """
 
     question: Question
@@ -123,6 +125,7 @@ class Prepared:
     cell_id: str = ""
     conversation: str = ""
     rounds: tuple[Round, ...] = ()
+    stands_for: tuple[str, ...] = ()
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     began: float = field(default_factory=time.time)
 
@@ -147,6 +150,7 @@ class Prepared:
             cell_id=self.cell_id,
             began=self.began,
             rounds=self.rounds,
+            stands_for=self.stands_for,
         )
         shown = question.options.thinking == "shown"
         numbers = Numbers(self._sent_blocks())

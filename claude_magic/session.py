@@ -14,8 +14,8 @@ import uuid
 from anthropic import Anthropic
 from IPython.core.interactiveshell import InteractiveShell
 
+from claude_magic import compact, notices
 from claude_magic.accounts import Accounts
-from claude_magic.advice import notes
 from claude_magic.api import extra, models
 from claude_magic.api.address import foreign_host, is_loopback
 from claude_magic.api.budget import Limit
@@ -24,23 +24,23 @@ from claude_magic.api.client import Endpoint, connect, describe, place
 from claude_magic.api.count import count_tokens
 from claude_magic.api.files import Files
 from claude_magic.api.patience import retried
+from claude_magic.api.request import Request
 from claude_magic.ask import Means, NotKept, ask, show_again
 from claude_magic.chats import Chats, Place
 from claude_magic.consent import Consent
 from claude_magic.conversation.notebook import Notebook, identify
 from claude_magic.conversation.store import Store
 from claude_magic.desk import Desk
-from claude_magic.display.frontend import Views, front_end, running_cell
-from claude_magic.display.preview import preview
-from claude_magic.display.status import money, next_step
+from claude_magic.display.frontend import Guarded, Views, front_end, running_cell
 from claude_magic.display.table import Table
 from claude_magic.display.untrusted import visible
-from claude_magic.errors import ApiProblem, ConfigProblem, Interrupted, UsageProblem
+from claude_magic.errors import ConfigProblem, UsageProblem
 from claude_magic.flags import Line, choice, number, whole_number
 from claude_magic.intake import attaching, most_rounds, options, patience, rerun, store_path, system_prompt
 from claude_magic.lineup import Lineup, today
 from claude_magic.models_table import all_models, one_model
 from claude_magic.presets import Presets
+from claude_magic.preview_table import preview_table
 from claude_magic.question import Prepared, Question, prepare
 from claude_magic.reply import Reply
 from claude_magic.settings import CACHE, Settings
@@ -93,29 +93,87 @@ class Session:
             conversation = self._chats(settings).take(place)
             prepared = prepared.at(place.history, place.cell, conversation)
         quiet = line.has("quiet") or settings.quiet
-        client = self._client(settings)
+        self._client(settings)  # a yes that it needs is asked for before anything is shown
         with Stop() as stop:
             view = self._views.make("none" if quiet else settings.view, stop)
             if reused is not None:
                 turn, problem = show_again(prepared, reused, view), None
             else:
-                journal = NotKept() if place is None else self._chats(settings)
-                means = Means(client, self._uploads(client), view, journal, stop, patience(settings))
-                turn, problem = ask(prepared, means)
-                self._accounts.add(turn, kept=place is not None)
+                journal = None if place is None else self._chats(settings)
+                turn, problem = self._answered(prepared, journal, view, stop, settings)
             if place is not None:
                 self._chats(settings).keep(turn, place.rerun, key)
                 self._say_notes(settings)
-            for about, note in notes(prepared.question, turn):
-                self._tell_once(note, about)
-            reply = Reply(turn, shown_in=0 if quiet else self._shell.execution_count)
-            self._shell.user_ns["_claude"] = reply
+            self._warn(prepared, turn)
+            reply = self._handed_over(turn, view, quiet=quiet)
             if into and (reply.text or turn.stage == "complete"):
                 self._shell.user_ns[into] = reply.text
-            if view.problem:
-                sys.stderr.write(f"{view.problem}\n")
-        _raise(stop, turn, problem)
+        notices.raise_problem(stop, turn, problem)
         return reply
+
+    def compact(self, line: Line, settings: Settings) -> None:
+        """Have the older turns of the current conversation summarised, and go on from the summary.
+
+        Only a whole answer takes their place; whatever else ends it leaves the conversation as it is.
+
+        Raises
+        ------
+        ClaudeMagicError, KeyboardInterrupt
+            As `ask` does.
+        """
+        keep = whole_number(line.one("keep", str(compact.KEEP)), "--keep", least=0)
+        chats = self._entered(settings)
+        chats.without_cells(running_cell(self._shell)[1])
+        older = compact.older(chats.refresh(), keep)
+        prepared = older.question(self._prepare(line, compact.prompt(line.rest), settings))
+        if not settings.allow_secrets:
+            self._consent.to_secrets(prepared.secrets())
+        prepared.request(None)
+        with Stop() as stop:
+            view = self._views.make(settings.view, stop)
+            turn, problem = self._answered(prepared, chats, view, stop, settings)
+            self._handed_over(turn, view)
+            if why := compact.failed(turn):
+                compact.set_aside(chats, turn, prepared)
+                self._warn(prepared, turn)
+                sys.stderr.write(f"Nothing was compacted, {older.conversation.name!r} is as it was: {why}.\n")
+            else:
+                sys.stdout.write(f"{compact.put(chats, older, turn, prepared)}\n")
+                self._told.discard(f"context of {turn.conversation}")
+            self._say_notes(settings)
+        notices.raise_problem(stop, turn, problem)
+
+    def _answered(
+        self, prepared: Prepared, chats: Chats | None, view: Guarded, stop: Stop, settings: Settings
+    ) -> tuple[Turn, BaseException | None]:
+        """Ask, and count what it cost; without ``chats`` nothing is kept."""
+        client = self._client(settings)
+        means = Means(
+            client,
+            self._uploads(client),
+            view,
+            NotKept() if chats is None else chats,
+            stop,
+            patience(settings),
+        )
+        turn, problem = ask(prepared, means)
+        self._accounts.add(turn, kept=chats is not None)
+        return turn, problem
+
+    def _handed_over(self, turn: Turn, view: Guarded, *, quiet: bool = False) -> Reply:
+        """The reply, put where the user finds it."""
+        reply = Reply(turn, shown_in=0 if quiet else self._shell.execution_count)
+        self._shell.user_ns["_claude"] = reply
+        if view.problem:
+            sys.stderr.write(f"{view.problem}\n")
+        return reply
+
+    def _warn(self, prepared: Prepared, turn: Turn) -> None:
+        """Say what the user should know of this turn: cut by a limit of money, or the context nearly full."""
+        for note in notices.cut_by_limits(prepared, turn):
+            sys.stderr.write(f"{note}\n")
+        if full := notices.nearly_full(prepared, turn):
+            self._tell_once(full, about=f"context of {turn.conversation}")
 
     def _limits(self, line: Line, settings: Settings) -> tuple[Limit, ...]:
         """What the question may cost: by its flag, its notebook's budget of the day, the kernel's."""
@@ -153,28 +211,16 @@ class Session:
         place = self._place(line, settings)
         if place is not None:
             prepared = prepared.at(place.history)
-        request = prepared.request(None, limited=False)  # what is only looked at is not uploaded
-        model = prepared.question.model
-        if line.has("count"):
+        if not line.has("count"):
+            return preview_table(prepared, None)
+
+        def count(request: Request) -> int:
             if not settings.allow_secrets:
                 self._consent.to_secrets(prepared.secrets())
             client = self._client(settings)
-            tokens = retried(lambda: count_tokens(request, client), patience(settings), time.sleep)
-            about, done = "", "counted by the API, not asked"
-        else:
-            tokens, about, done = prepared.estimated_tokens(), "≈", "nothing was sent"
-        cost = models.cost(model, prepared.expected(tokens))
-        total = f"{about}{tokens:,}" + (f", {money(cost)} for the input" if cost is not None else "")
-        return preview(
-            model=model.id,
-            system=request.system,
-            history=prepared.history,
-            blocks=prepared.blocks,
-            size=len(request.body()),
-            total=total,
-            done=done,
-            extra=request.extra,
-        )
+            return retried(lambda: count_tokens(request, client), patience(settings), time.sleep)
+
+        return preview_table(prepared, count)
 
     def _prepare(self, line: Line, prompt: str, settings: Settings) -> Prepared:
         """Evaluate and encode what a cell asks; raises before anything is sent."""
@@ -338,14 +384,3 @@ class Session:
         if (about or note) not in self._told:
             self._told.add(about or note)
             sys.stderr.write(f"{note}\n")
-
-
-def _raise(stop: Stop, turn: Turn, problem: BaseException | None) -> None:
-    """Raise what ended a turn early, with what to do about it."""
-    if stop.interrupted or isinstance(problem, KeyboardInterrupt):
-        what = "what came is kept in _claude" if turn.answer.parts else "nothing had come yet"
-        raise Interrupted(f"stopped by an interrupt; {what}") from None
-    if isinstance(problem, ApiProblem) and turn.stage == "cut":
-        problem.advice = f"{next_step(turn) or 'It is in _claude; ask again'}."
-    if problem is not None:
-        raise problem from None

@@ -344,6 +344,8 @@ class Turn:
         What came before ``answer``: tool calls with their results, and pauses.
     sections : tuple of Section
         The answer with what can be folded in it, in order; () where ``shown`` is all there is.
+    stands_for : tuple of str
+        Of a summary: the ids of the turns whose place it takes, of those too that an earlier one stood for.
     """
 
     prompt: str
@@ -381,3 +383,5 @@ class Turn:
     def usage(self) -> Usage:
         """Tokens of all its replies."""
         return total([*(round_.answer.usage for round_ in self.rounds), self.answer.usage])
+
+    stands_for: tuple[str, ...] = ()

@@ -115,4 +115,7 @@ def test_a_conversation_that_fills_its_window_says_so_once(tmp_path: Path) -> No
         server.answers([GOOD, full, full])
         said = [kernel.run("%%claude\nhello").stdout for _ in range(3)]
         assert ["context window" in one for one in said] == [False, True, False]
-        assert "fills 85% of the context window of claude-sonnet-5-5" in said[1]
+        told = (
+            "fills 85% of the context window of claude-sonnet-5-5. %claude_compact summarises its older turns"
+        )
+        assert told in said[1]

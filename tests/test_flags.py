@@ -71,6 +71,7 @@ def test_every_flag_has_its_own_key_and_a_sentence() -> None:
         flags.ASK,
         flags.OFFLINE,
         flags.CHAT,
+        flags.COMPACT,
         flags.HISTORY,
         flags.USAGE,
         flags.EXPORT,

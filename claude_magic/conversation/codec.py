@@ -116,6 +116,7 @@ def turn_of(row: tuple[Any, ...], blocks: tuple[Block, ...], stale: bool) -> Tur
         saved=said.saved,
         rounds=said.rounds,
         sections=said.sections,
+        stands_for=said.stands_for,
     )
 
 
@@ -127,11 +128,12 @@ class Said:
     saved: float = 0.0
     rounds: tuple[Round, ...] = ()
     sections: tuple[Section, ...] = ()
+    stands_for: tuple[str, ...] = ()
 
 
 def turn_json(turn: Turn) -> str:
     """A turn's answer as JSON, with its rounds; ``usage`` is that of all its replies."""
-    fields = _answer_fields(turn.answer) | {"saved": turn.saved}
+    fields = _answer_fields(turn.answer) | {"saved": turn.saved, "stands_for": list(turn.stands_for)}
     if turn.rounds:
         fields |= {"last_usage": fields["usage"], "usage": _usage_fields(turn.usage)}
         fields["rounds"] = [_round_json(one) for one in turn.rounds]
@@ -152,9 +154,10 @@ def said_of(text: str) -> Said:
         saved = float(fields.pop("saved", 0.0))
         rounds = tuple(_round_of(raw) for raw in fields.pop("rounds", ()))
         sections = tuple(Section(kind, body, title) for kind, title, body in fields.pop("sections", ()))
+        stands_for = tuple(map(str, fields.pop("stands_for", ())))
         if rounds:
             fields["usage"] = fields.pop("last_usage", {})
-        return Said(_answer_of(fields), saved, rounds, sections)
+        return Said(_answer_of(fields), saved, rounds, sections, stands_for)
     except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
         raise ValueError(f"not an answer: {error}") from error
 

@@ -104,6 +104,21 @@ class Conversation:
             return self
         return replace(self, turns=self.turns[: max(0, len(self.turns) - count)])
 
+    def compacted(self, summary: Turn, count: int) -> Conversation:
+        """The conversation with a summary in the place of its first ``count`` turns.
+
+        The others stay as they are, and are not stale for that: what they followed is still what was said.
+        """
+        return replace(self, turns=(summary, *self.turns[count:]))
+
+    def has(self, cell_id: str) -> bool:
+        """Whether a turn of this cell stands in it."""
+        return any(turn.cell_id == cell_id for turn in self.turns)
+
+    def summarises(self, ids: Collection[str]) -> bool:
+        """Whether a summary in it stands for any of these turns."""
+        return any(not set(ids).isdisjoint(turn.stands_for) for turn in self.turns if turn.stands_for)
+
     def fork(self, id: str, name: str) -> Conversation:  # noqa: A002 - the field's own name
         """Another conversation with the same past; the turns are shared, also in the store."""
         return replace(self, id=id, name=name)

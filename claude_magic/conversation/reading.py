@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from claude_magic.conversation.codec import StoredBlock, block_of, cell_text, turn_of
+from claude_magic.conversation.codec import StoredBlock, block_of, cell_text, text_cell, turn_of
 from claude_magic.values import Block, Turn
 
 
@@ -93,6 +93,34 @@ def spent_since(connection: sqlite3.Connection, notebook: str | bytes, since: fl
         (notebook, since, demo),
     ).fetchone()
     return float(row[0])
+
+
+def holding(connection: sqlite3.Connection, notebook: str, cell_id: str) -> list[str]:
+    """Ids of the notebook's conversations in which a cell has a turn now, the last touched first."""
+    rows = connection.execute(
+        "SELECT c.id FROM turns t JOIN places p ON p.turn = t.key AND p.live = 1"
+        " JOIN conversations c ON c.key = p.conversation"
+        " WHERE t.cell_id = ? AND c.notebook = ? AND c.deleted = 0"
+        " GROUP BY c.key ORDER BY c.touched DESC, c.key DESC",
+        (text_cell(cell_id), text_cell(notebook)),
+    )
+    return [id_ for (id_,) in rows]
+
+
+def asked_by(connection: sqlite3.Connection, cell_id: str) -> frozenset[str]:
+    """Ids of all turns that a cell has ever asked."""
+    rows = connection.execute("SELECT id FROM turns WHERE cell_id = ?", (text_cell(cell_id),))
+    return frozenset(cell_text(id_) for (id_,) in rows)
+
+
+def let_go(connection: sqlite3.Connection, conversation_id: str) -> frozenset[str]:
+    """Ids of the turns that stood in a conversation and do not now."""
+    rows = connection.execute(
+        "SELECT t.id FROM conversations c JOIN places p ON p.conversation = c.key AND p.live = 0"
+        " JOIN turns t ON t.key = p.turn WHERE c.id = ?",
+        (conversation_id,),
+    )
+    return frozenset(cell_text(id_) for (id_,) in rows)
 
 
 def live_turns(connection: sqlite3.Connection, conversation: int) -> tuple[tuple[Turn, ...], int]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from claude_magic.conversation import journal, search, usage
+from claude_magic.conversation import journal, reading, search, usage
 from claude_magic.conversation.access import Access
 from claude_magic.conversation.codec import cell_text, text_cell
 from claude_magic.conversation.difference import difference
@@ -137,18 +137,16 @@ class Store:
 
     def holding(self, notebook: str, cell_id: str) -> list[str]:
         """Ids of the notebook's conversations in which this cell has a turn now, the last touched first."""
-        none: list[tuple[str]] = []
-        rows = self._access.read(
-            lambda connection: connection.execute(
-                "SELECT c.id FROM turns t JOIN places p ON p.turn = t.key AND p.live = 1"
-                " JOIN conversations c ON c.key = p.conversation"
-                " WHERE t.cell_id = ? AND c.notebook = ? AND c.deleted = 0"
-                " GROUP BY c.key ORDER BY c.touched DESC, c.key DESC",
-                (text_cell(cell_id), text_cell(notebook)),
-            ).fetchall(),
-            none,
-        )
-        return [id_ for (id_,) in rows]
+        none: list[str] = []
+        return self._access.read(lambda connection: reading.holding(connection, notebook, cell_id), none)
+
+    def asked_by(self, cell_id: str) -> frozenset[str]:
+        """Ids of all turns that a cell has ever asked, wherever they stand."""
+        return self._access.read(lambda connection: reading.asked_by(connection, cell_id), frozenset())
+
+    def let_go(self, conversation_id: str) -> frozenset[str]:
+        """Ids of the turns that stood in a conversation and do not now: replaced, undone, summarised."""
+        return self._access.read(lambda connection: reading.let_go(connection, conversation_id), frozenset())
 
     def bind(self, conversation_id: str, notebook: str) -> bool:
         """Move a conversation to another notebook: its path has been learnt."""

@@ -133,6 +133,8 @@ def next_step(turn: Turn) -> str:
     """How to get the rest of an answer that was stopped or cut, where there is a way."""
     if turn.stage not in ("interrupted", "max_tokens", "cut") or not (turn.goes_back and turn.conversation):
         return ""
+    if turn.stands_for:  # half a summary stands in no conversation
+        return ""
     if turn.answer.stop_reason == "model_context_window_exceeded":
         return ""
     return "%claude --continue goes on"

@@ -158,6 +158,7 @@ generated = st.builds(
     model=texts,
     cost=st.none() | seconds,
     saved=seconds,
+    stands_for=st.lists(texts, max_size=3).map(tuple),
     seconds=seconds,
     request_id=texts,
     demo=st.booleans(),
@@ -190,16 +191,12 @@ def test_every_field_of_a_turn_is_written() -> None:
     whole = turn(
         "a", "b", picture(), cost=1.5, seconds=2.0, request_id="r", demo=True, cell_id="c", began=3.0
     )
-    whole = replace(whole, stale=True, conversation="x", reused=True, saved=0.5)
+    whole = replace(whole, stale=True, conversation="x", reused=True, saved=0.5, stands_for=("y",))
     told = Call("toolu_1", "f", '{"x": 1}', (picture(),), True, "failed", 0.5)
-    calling = {
-        "role": "assistant",
-        "content": [{"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}],
-    }
-    rounds = (
-        Round(Answer((ToolUsePart("toolu_1", "f", "{}"),)), json.dumps(calling).encode(), (told,), 0.5),
-    )
-    whole = replace(whole, rounds=rounds, sections=(Section("call", "body", "title"),))
+    use = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+    said = json.dumps({"role": "assistant", "content": [use]}).encode()
+    first = Round(Answer((ToolUsePart("toolu_1", "f", "{}"),)), said, (told,), 0.5)
+    whole = replace(whole, rounds=(first,), sections=(Section("call", "body", "title"),))
     assert load(dump([whole], "t")) == (whole,)
     raw = json.loads(dump([whole], "t"))["turns"][0]
     assert set(raw) == {field.name for field in fields(Turn)}

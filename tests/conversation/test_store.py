@@ -136,6 +136,7 @@ def test_every_field_of_a_turn_comes_back(store: Store, path: Path) -> None:
             Round(Answer(stop_reason="pause_turn"), b""),
         ),
         sections=(Section("call", "`x`", "f() \ud800"), Section("text", "see")),
+        stands_for=("t1", "t2"),
     )
     blank = {field.name: field.default for field in dataclasses.fields(Turn)}
     assert [name for name, default in blank.items() if getattr(turn, name) == default] == []
