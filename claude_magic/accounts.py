@@ -49,13 +49,17 @@ class Accounts:
                 )
             )
         if settings.budget:
-            spent = spent_today + self._apart[demo]
+            spent = spent_today + self.apart(demo=demo)
             advice = "set %claude_config budget=… (0 for none)"
             limits.append(Limit("this notebook today", settings.budget, spent, advice))
         if settings.session_budget:
             advice = "set %claude_config session_budget=… (0 for none)"
             limits.append(Limit("this kernel", settings.session_budget, self._spent[demo], advice))
         return tuple(limits)
+
+    def apart(self, *, demo: bool) -> float:
+        """USD that this kernel has spent on questions of which the store does not know."""
+        return self._apart[demo]
 
     def add(self, turn: Turn, *, kept: bool) -> None:
         """Add a turn's cost; ``kept`` where the store knows of it, too."""

@@ -86,6 +86,11 @@ class Chats:
         """The conversation that is spoken in now."""
         return self._current
 
+    @property
+    def notebook(self) -> Notebook | None:
+        """The notebook a cell was last run in; None before the first."""
+        return self._notebook
+
     def enter(self, notebook: Notebook) -> None:
         """Find the conversations of the notebook that a cell runs in; once for each path it has."""
         if self._notebook is not None and notebook.key == self._notebook.key:

@@ -43,7 +43,8 @@ class Lineup:
 
     def __init__(self, store: Store, place: str, now: Callable[[], date] = today) -> None:
         self._store = store
-        self._place = place
+        self.place = place
+        """Where requests go."""
         self._now = now
         # A host keeps one list, whatever its port: local servers take another one each time.
         self._note = f"models {place.rpartition(':')[0] or place}"
@@ -61,8 +62,8 @@ class Lineup:
         ApiProblem
             When the API does not answer; what was known stays.
         """
-        listed = retried(lambda: fetch(client, self._place, self._now()), patience, time.sleep)
-        self.catalogue = merged(listed.listed, self._place, listed.asked, self.catalogue.names)
+        listed = retried(lambda: fetch(client, self.place, self._now()), patience, time.sleep)
+        self.catalogue = merged(listed.listed, self.place, listed.asked, self.catalogue.names)
         self._keep()
         return self.catalogue
 
@@ -79,7 +80,7 @@ class Lineup:
         found = retried(lambda: look_up(name, client, self.catalogue), patience, time.sleep)
         with contextlib.suppress(ApiProblem):  # an API without a list: what it said of this one is enough
             self.refresh(client, Patience(retries=0))
-        self.catalogue = replace(self.catalogue, host=self._place)
+        self.catalogue = replace(self.catalogue, host=self.place)
         self.catalogue = self.catalogue.with_name(name, found)
         self._keep()
         model = self.catalogue.find(name)
@@ -91,5 +92,5 @@ class Lineup:
         return farewell(model, self._now())
 
     def _keep(self) -> None:
-        if self._place:
+        if self.place:
             self._store.set_setting("", self._note, to_text(self.catalogue))

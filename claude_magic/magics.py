@@ -183,6 +183,32 @@ class ClaudeMagics(Settings, Magics):
         self._open().compact(flags.parse(line, flags.COMPACT, "%claude_compact"), self)
 
     @line_magic
+    @at_the_door
+    def claude_panel(self, line: str) -> Table | None:
+        """Show a panel with the settings that matter, the conversations, and what is spent.
+
+        ::
+
+            %claude_panel
+
+        Model (with price and context window), effort, system prompt, cache and budget set what
+        %claude_config sets, and hold from the next question on; %claude_config shows "%claude_panel" as
+        their source. Conversation switches as %claude_chat NAME does, New begins one. The bars tell what
+        this notebook has spent today of its budget, how full the context window is, and the tokens of the
+        conversation with their cost; they move after each question. Stop ends the running reply and keeps
+        what has come.
+
+        It works while a cell runs (with ipykernel 7 or newer; before, what is chosen waits for the cell's
+        end, and Stop interrupts the kernel). While a question is under way another conversation is taken
+        at its end. What magics change shows in the panel. Shown twice it is the same panel.
+
+        Where no widget can be shown, and in the saved notebook, the same facts stand as a table.
+        """
+        if line.strip():
+            raise UsageProblem(f"%claude_panel takes nothing, not {line.strip()!r}. Nothing was changed.")
+        return self._open().panel(self)
+
+    @line_magic
     @flags.documented(flags.OFFLINE)
     @at_the_door
     def claude_offline(self, line: str) -> None:
@@ -244,7 +270,9 @@ class ClaudeMagics(Settings, Magics):
         prompt = parsed.rest if cell is None else cell.removesuffix("\n")
         if parsed.has("dry_run") or parsed.has("count"):
             return self._open().preview(parsed, prompt, self)
-        reply = self._open().ask(parsed, prompt, self)
+        session = self._open()
+        with session.asking.question():
+            reply = session.ask(parsed, prompt, self)
         return reply if cell is None else None
 
     def _open(self) -> Session:

@@ -11,22 +11,21 @@ import sys
 import time
 import uuid
 
-from anthropic import Anthropic
 from IPython.core.interactiveshell import InteractiveShell
 
 from claude_magic import compact, notices
 from claude_magic.accounts import Accounts
 from claude_magic.api import extra, models
-from claude_magic.api.address import foreign_host, is_loopback
+from claude_magic.api.address import is_loopback
 from claude_magic.api.budget import Limit
 from claude_magic.api.capabilities import Wanted, refuse
-from claude_magic.api.client import Endpoint, connect, describe, place
+from claude_magic.api.client import Endpoint
 from claude_magic.api.count import count_tokens
-from claude_magic.api.files import Files
 from claude_magic.api.patience import retried
 from claude_magic.api.request import Request
 from claude_magic.ask import Means, NotKept, ask, show_again
 from claude_magic.chats import Chats, Place
+from claude_magic.connection import Connection
 from claude_magic.consent import Consent
 from claude_magic.conversation.notebook import Notebook, identify
 from claude_magic.conversation.store import Store
@@ -39,12 +38,13 @@ from claude_magic.flags import Line, choice, number, whole_number
 from claude_magic.intake import attaching, most_rounds, options, patience, rerun, store_path, system_prompt
 from claude_magic.lineup import Lineup, today
 from claude_magic.models_table import all_models, one_model
+from claude_magic.panel import Panel, Reach
 from claude_magic.presets import Presets
 from claude_magic.preview_table import preview_table
 from claude_magic.question import Prepared, Question, prepare
 from claude_magic.reply import Reply
 from claude_magic.settings import CACHE, Settings
-from claude_magic.stop import Stop
+from claude_magic.stop import Asking, Stop
 from claude_magic.values import Turn
 
 
@@ -55,15 +55,15 @@ class Session:
         self._shell = shell
         self._views = Views(shell)
         self._consent = Consent(shell)
-        self._endpoint = Endpoint()
-        self._connected: Anthropic | None = None
-        self._files: Files | None = None
+        self._connection = Connection(self._consent, self._tell_once, self._moved)
         self._kept: Chats | None = None
         self._kept_at = ""
         self._models: Lineup | None = None
         self._id = uuid.uuid4().hex
         self._accounts = Accounts()
         self._told: set[str] = set()
+        self.asking = Asking()
+        self._panel: Panel | None = None
 
     def ask(self, line: Line, prompt: str, settings: Settings) -> Reply:
         """Ask what a cell asks, keep the turn, then raise what ended it early.
@@ -93,8 +93,8 @@ class Session:
             conversation = self._chats(settings).take(place)
             prepared = prepared.at(place.history, place.cell, conversation)
         quiet = line.has("quiet") or settings.quiet
-        self._client(settings)  # a yes that it needs is asked for before anything is shown
-        with Stop() as stop:
+        self._connection.client(settings)  # a yes that it needs is asked for before anything is shown
+        with self.asking.reply() as stop:
             view = self._views.make("none" if quiet else settings.view, stop)
             if reused is not None:
                 turn, problem = show_again(prepared, reused, view), None
@@ -129,7 +129,7 @@ class Session:
         if not settings.allow_secrets:
             self._consent.to_secrets(prepared.secrets())
         prepared.request(None)
-        with Stop() as stop:
+        with self.asking.reply() as stop:
             view = self._views.make(settings.view, stop)
             turn, problem = self._answered(prepared, chats, view, stop, settings)
             self._handed_over(turn, view)
@@ -147,10 +147,10 @@ class Session:
         self, prepared: Prepared, chats: Chats | None, view: Guarded, stop: Stop, settings: Settings
     ) -> tuple[Turn, BaseException | None]:
         """Ask, and count what it cost; without ``chats`` nothing is kept."""
-        client = self._client(settings)
+        client = self._connection.client(settings)
         means = Means(
             client,
-            self._uploads(client),
+            self._connection.files(settings),
             view,
             NotKept() if chats is None else chats,
             stop,
@@ -183,7 +183,7 @@ class Session:
             return ()
         demo = self._accounts.demo
         if demo is None:
-            demo = is_loopback(self._client(settings).base_url)
+            demo = is_loopback(self._connection.client(settings).base_url)
         spent = self._entered(settings).spent_today(demo=demo) if settings.budget else 0.0
         return self._accounts.limits(max_cost, settings, spent, demo=demo)
 
@@ -191,11 +191,19 @@ class Session:
         """The conversations of the notebook that the running cell stands in."""
         return Desk(self._shell, self._entered(settings))
 
+    def panel(self, settings: Settings) -> Table | None:
+        """Show the panel, or return its table; what it does later is done in other threads."""
+        self._entered(settings)
+        if self._panel is None:
+            reach = Reach(lambda: self._chats(settings), lambda: self._lineup(settings), self._accounts)
+            self._panel = Panel(self._shell, settings, reach, self.asking)
+        return self._panel.show(self._views.kind(settings.view))
+
     def models_table(self, line: Line, settings: Settings) -> Table:
         """The models, or one of them whole; the API is asked only for ``--refresh`` and for unknown names."""
         lineup = self._lineup(settings)
         if line.has("refresh"):
-            lineup.refresh(self._client(settings), patience(settings))
+            lineup.refresh(self._connection.client(settings), patience(settings))
         if not line.rest:
             return all_models(lineup.catalogue, today(), every=line.has("all"))
         try:
@@ -217,7 +225,7 @@ class Session:
         def count(request: Request) -> int:
             if not settings.allow_secrets:
                 self._consent.to_secrets(prepared.secrets())
-            client = self._client(settings)
+            client = self._connection.client(settings)
             return retried(lambda: count_tokens(request, client), patience(settings), time.sleep)
 
         return preview_table(prepared, count)
@@ -242,7 +250,7 @@ class Session:
             how=attaching(line, settings, model),
             urls=line.has("urls") or settings.urls,
             upload_above=settings.upload_above,
-            host="" if line.has("dry_run") else self._client(settings).base_url.host,
+            host="" if line.has("dry_run") else self._connection.client(settings).base_url.host,
             cache=cache,
             goes_on=not line.has("no_history"),
             density=self._accounts.density(model),
@@ -265,11 +273,11 @@ class Session:
 
     def _looked_up(self, name: str, settings: Settings) -> models.Model:
         """A model that the catalogue lacks, as the API knows it."""
-        return self._lineup(settings).look_up(name, self._client(settings), patience(settings))
+        return self._lineup(settings).look_up(name, self._connection.client(settings), patience(settings))
 
     def _lineup(self, settings: Settings) -> Lineup:
         if self._models is None:
-            self._models = Lineup(self._chats(settings).store, place(self._connected, self._endpoint))
+            self._models = Lineup(self._chats(settings).store, self._connection.place)
         return self._models
 
     def _max_tokens(self, flag: str, settings: Settings, model: models.Model) -> int:
@@ -322,62 +330,37 @@ class Session:
         for note in self._chats(settings).take_notes():
             sys.stderr.write(f"{note}\n")
 
-    def _uploads(self, client: Anthropic) -> Files:
-        if self._files is None:
-            self._files = Files(client)
-        return self._files
-
     def go_offline(self, url: str, token: str) -> None:
         """Send requests to a local Messages API from now on."""
-        self._point_at(Endpoint(url, token))
+        self._connection.point_at(Endpoint(url, token))
 
     def go_online(self) -> None:
         """Send requests where the environment says."""
-        self._point_at(Endpoint())
+        self._connection.point_at(Endpoint())
 
     def config_table(self, settings: Settings) -> Table:
         """Every setting, its value and its source; also where requests go and with what credential."""
         rows = [(one.name, str(one.value), one.source, one.help) for one in settings.listed()]
-        where = describe(self._connected, self._endpoint)
-        return Table(("setting", "value", "from", "means"), (*rows, *where, *self._presets(settings).rows()))
+        further = (*self._connection.described(), *self._presets(settings).rows())
+        return Table(("setting", "value", "from", "means"), (*rows, *further))
 
     def _presets(self, settings: Settings) -> Presets:
         return Presets(self._notebook(settings).path, lambda note: self._tell_once(visible(note)))
 
     def close(self) -> None:
         """Close connections and views."""
+        if self._panel is not None:
+            self._panel.close()
         self._views.close()
-        self._point_at(Endpoint())
+        self._connection.point_at(Endpoint())
         if self._kept is not None:
             self._kept.store.close()
             self._kept = None
 
-    def _point_at(self, endpoint: Endpoint) -> None:
-        if self._connected is not None:
-            self._connected.close()
-            self._connected = None
-            self._files = None
-        self._endpoint = endpoint
+    def _moved(self) -> None:
+        """Another answers from now on: what is known of the one before does not hold."""
         self._accounts.demo = None
         self._models = None
-
-    def _client(self, settings: Settings) -> Anthropic:
-        """The client; made once, after a yes where requests would go to a host that is not Anthropic's.
-
-        Raises
-        ------
-        ConfigProblem
-            When there is no credential, something of the environment cannot work, or there was no yes.
-        """
-        if self._connected is None:
-            client = connect(self._endpoint, self._tell_once)
-            try:
-                self._consent.to_host(foreign_host(client), settings.hosts)
-            except BaseException:
-                client.close()
-                raise
-            self._connected = client
-        return self._connected
 
     def _tell_once(self, note: str, about: str = "") -> None:
         """Say a line to the user, unless it, or another about the same, was said before."""

@@ -163,8 +163,13 @@ class Settings(Configurable):
         """The names of all settings, in the order of their definition."""
         return [name for name in Settings.__dict__ if name in cls.class_trait_names(config=True)]
 
-    def assign(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Set settings from the texts the user typed in ``%claude_config``: all of them, or none.
+    def assign(self, pairs: Sequence[tuple[str, str]], source: str = "%claude_config") -> None:
+        """Set settings from the texts the user typed: all of them, or none.
+
+        Parameters
+        ----------
+        source : str
+            Where they were typed.
 
         Raises
         ------
@@ -177,15 +182,17 @@ class Settings(Configurable):
                     f"No setting {name!r}.{did_you_mean(name, self.setting_names())} "
                     "%claude_config lists them. Nothing was changed."
                 )
-            self._value(name, text, "%claude_config")
+            self._value(name, text, source)
         for name, text in pairs:
-            self._set(name, text, "%claude_config")
+            self._set(name, text, source)
 
     def _value(self, name: str, text: str, source: str) -> object:
         """The value a text means, checked by its trait without setting it."""
         trait = self.traits()[name]
         try:
-            return trait._validate(self, trait.from_string(text))  # noqa: SLF001 - traitlets has no other way
+            # A text is itself: traitlets would take quotes off it, and a ~ for the home.
+            value = text if isinstance(trait, Unicode) else trait.from_string(text)
+            return trait._validate(self, value)  # noqa: SLF001 - traitlets has no other way
         except (TraitError, ValueError) as error:
             raise UsageProblem(
                 f"{source}: {text!r} is no value for {name} ({_wanted(trait)}). Nothing was changed."

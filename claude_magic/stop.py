@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -104,3 +105,58 @@ class Stop:
         if not self.interrupted:
             self._since = time.monotonic()
         self.interrupted = self.asked = True
+
+
+class Asking:
+    """The question under way in a kernel: who can stop its reply, and who wants to know of it.
+
+    ``watchers`` are called in the cell's thread: with True when a reply begins, with False when a question
+    has ended, however it did. They must not raise.
+    """
+
+    def __init__(self) -> None:
+        self.watchers: tuple[Callable[[bool], None], ...] = ()
+        self._gate = threading.RLock()
+        self._threads: tuple[int, ...] = ()
+        self._stops: tuple[Stop, ...] = ()
+
+    def stop(self) -> None:
+        """Ask what replies to end, if anything does; from any thread."""
+        for stop in self._stops:
+            stop.ask()
+
+    @contextmanager
+    def question(self) -> Iterator[None]:
+        """Tell that a question is under way, from before it is looked at until its turn is kept."""
+        own = threading.get_ident()
+        with self._gate:
+            self._threads = (*self._threads, own)
+        try:
+            yield
+        finally:
+            with self._gate:
+                rest = list(self._threads)
+                rest.remove(own)  # once: a prompt's {{ expression }} may ask too
+                self._threads = tuple(rest)
+            self._tell(running=False)
+
+    @contextmanager
+    def reply(self) -> Iterator[Stop]:
+        """The stop of a reply, as long as that can be asked for."""
+        with Stop() as stop:
+            self._stops = (*self._stops, stop)
+            try:
+                self._tell(running=True)
+                yield stop
+            finally:
+                self._stops = tuple(one for one in self._stops if one is not stop)
+
+    @contextmanager
+    def between(self) -> Iterator[bool]:
+        """Whether no question is under way in another thread; meanwhile none begins."""
+        with self._gate:
+            yield not set(self._threads) - {threading.get_ident()}
+
+    def _tell(self, *, running: bool) -> None:
+        for watcher in self.watchers:
+            watcher(running)

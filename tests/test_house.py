@@ -35,6 +35,7 @@ MAP = {
     "accounts": {"api", "settings", "values"},
     "chats": {"conversation", "ending", "errors", "values"},
     "compact": {"chats", "conversation", "display", "errors", "question", "values"},
+    "connection": {"api", "consent", "settings"},
     "consent": {"display", "errors"},
     "intake": {"api", "conversation", "errors", "flags", "settings", "values"},
     "presets": {"errors", "flags"},
@@ -44,11 +45,15 @@ MAP = {
     "notices": {"display", "errors", "question", "stop", "values"},
     "usage": {"conversation", "display", "errors"},
     "desk": {"api", "chats", "content", "conversation", "display", "errors", "usage", "values"},
+    "panel": {
+        "accounts", "api", "chats", "conversation", "display", "errors", "lineup", "models_table", "settings",
+        "stop", "values",
+    },
     "chat_magics": {"desk", "display", "errors", "flags", "usage"},
     "session": {
-        "accounts", "api", "ask", "chats", "compact", "consent", "content", "conversation", "desk", "display",
-        "errors", "flags", "intake", "lineup", "models_table", "notices", "presets", "preview_table",
-        "question", "reply", "settings", "stop", "tools", "values",
+        "accounts", "api", "ask", "chats", "compact", "connection", "consent", "content", "conversation",
+        "desk", "display", "errors", "flags", "intake", "lineup", "models_table", "notices", "panel",
+        "presets", "preview_table", "question", "reply", "settings", "stop", "tools", "values",
     },
     "magics": {"api", "chat_magics", "display", "errors", "flags", "offline", "reply", "session", "settings"},
     "command": {"__init__", "offline"},
@@ -56,7 +61,8 @@ MAP = {
 
 # What only some rooms may touch.
 RESERVED = {
-    "anthropic": {"api", "ask", "lineup", "session", "offline"},  # all but api name the client's type only
+    # All but api name the client's type only.
+    "anthropic": {"api", "ask", "connection", "lineup", "offline"},
     "httpx2": {"api"},
     "ipywidgets": {"display"},
     "anywidget": {"display"},

@@ -135,7 +135,7 @@ class Views:
         return Guarded(self._view(wanted, stop))
 
     def _view(self, wanted: str, stop: Stop) -> View:
-        kind = fitting_view(self._shell) if wanted == "auto" else wanted
+        kind = self.kind(wanted)
         if kind == "none":
             return NoView()
         if kind == "static":
@@ -145,6 +145,10 @@ class Views:
         if self._runtime is None:
             self._runtime = Runtime()
         return LiveView(self._shell, self._runtime, stop, inline=not _is_jupyter(self._shell))
+
+    def kind(self, wanted: str) -> str:
+        """What kind of view the running cell gets, by the setting ``view``; to be asked in its thread."""
+        return fitting_view(self._shell) if wanted == "auto" else wanted
 
     def close(self) -> None:
         """Close the live view's module."""

@@ -119,7 +119,7 @@ class LiveView:
         self._widget = ReplyWidget(
             self, key=uuid4().hex, layout=self._runtime.layout, runtime=self._runtime.model_id, **source
         )
-        _hear_while_busy(self._widget)
+        hear_while_busy(self._widget)
         self._widget.on_msg(self._listen)
         self._display_id = f"claude-{self._widget.model_id}"
         view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
@@ -230,7 +230,7 @@ class LiveView:
                 self._widget.close()
 
 
-def _hear_while_busy(widget: ReplyWidget) -> None:
+def hear_while_busy(widget: ipywidgets.Widget) -> None:
     """Let the page's messages be handled while the cell runs.
 
     ipykernel 7.4 sends them to the shell that last published on the comm, which is the one that is

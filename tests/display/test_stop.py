@@ -289,7 +289,7 @@ def test_a_stop_that_was_heard_is_given_time(lab: Book, api: FaultServer) -> Non
     lab.run(END)
 
 
-WITHOUT_ROUTE = "import claude_magic.display.live as live\nlive._hear_while_busy = lambda widget: None"
+WITHOUT_ROUTE = "import claude_magic.display.live as live\nlive.hear_while_busy = lambda widget: None"
 
 
 def test_where_the_message_comes_too_late_the_interrupt_ends_the_reply(lab: Book, api: FaultServer) -> None:
