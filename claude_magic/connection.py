@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from anthropic import Anthropic
 
 from claude_magic.api.address import foreign_host
 from claude_magic.api.client import Endpoint, connect, describe, place
 from claude_magic.api.files import Files
+from claude_magic.api.providers import Provider
 from claude_magic.consent import Consent
 from claude_magic.settings import Settings
 
@@ -42,6 +44,7 @@ class Connection:
         ConfigProblem
             When there is no credential, something of the environment cannot work, or there was no yes.
         """
+        self.provider(settings)
         if self._client is None:
             client = connect(self._endpoint, self._tell)
             try:
@@ -67,11 +70,18 @@ class Connection:
         self._endpoint = endpoint
         self._moved()
 
+    def provider(self, settings: Settings) -> Provider:
+        """Whose service is asked from now on; a local Messages API goes before the setting."""
+        if self._endpoint.chosen != settings.provider:
+            self.point_at(replace(self._endpoint, chosen=settings.provider))
+        return self._endpoint.provider
+
     @property
     def place(self) -> str:
         """Who is asked, as far as is known without asking: the models are listed apart for each."""
         return place(self._client, self._endpoint)
 
-    def described(self) -> Iterable[tuple[str, str, str, str]]:
+    def described(self, settings: Settings) -> Iterable[tuple[str, str, str, str]]:
         """Where requests go and with what credential, as rows of the table of settings."""
+        self.provider(settings)
         return describe(self._client, self._endpoint)

@@ -25,6 +25,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
+import sys
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
@@ -187,7 +188,7 @@ def missing(error: ImportError) -> ConfigProblem:
         wanted = requirement.partition(";")[0].strip()
         name = re.match(r"[\w.-]+", wanted)
         if name and name[0].lower() == package:
-            gone = isinstance(error, ModuleNotFoundError) and error.name == module
+            gone = isinstance(error, ModuleNotFoundError) and sys.modules.get(module) is None
             return ConfigProblem(
                 f"The package {package} {'is missing' if gone else 'is too old or broken'}: run "
                 f"%pip install -U '{wanted}' and restart the kernel. Nothing was sent."

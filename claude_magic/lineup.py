@@ -15,6 +15,7 @@ from datetime import date, datetime
 
 from anthropic import Anthropic
 
+from claude_magic.api import providers
 from claude_magic.api.catalogue import Catalogue, fetch, from_text, merged, to_text
 from claude_magic.api.client import look_up
 from claude_magic.api.models import Model, farewell
@@ -39,20 +40,40 @@ class Lineup:
         Where requests go, as ``host`` or ``host:port``.
     now : callable
         What day it is.
+    provider : providers.Provider
+        Whose model ids are meant.
     """
 
-    def __init__(self, store: Store, place: str, now: Callable[[], date] = today) -> None:
+    def __init__(
+        self,
+        store: Store,
+        place: str,
+        now: Callable[[], date] = today,
+        provider: providers.Provider = providers.ANTHROPIC,
+    ) -> None:
         self._store = store
         self.place = place
         """Where requests go."""
         self._now = now
+        self._provider = provider
         # A host keeps one list, whatever its port: local servers take another one each time.
         self._note = f"models {place.rpartition(':')[0] or place}"
         self.catalogue = from_text(store.setting("", self._note), place)
 
     def find(self, name: str) -> Model | None:
         """The model of an id or of a line's short name, None where nothing here knows it."""
-        return self.catalogue.find(name)
+        return providers.own_model(self._provider, name, self.catalogue.models) or self.catalogue.find(name)
+
+    def asked(self, name: str) -> Model | None:
+        """The model that a question is put to; as `find`.
+
+        Raises
+        ------
+        ConfigProblem
+            For a short name, where the provider has model ids of its own.
+        """
+        providers.refuse_short(self._provider, name)
+        return self.find(name)
 
     def refresh(self, client: Anthropic, patience: Patience) -> Catalogue:
         """List the API's models anew and keep the list.

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from claude_magic.api import caching, models
+from claude_magic.api import caching, models, providers
 from claude_magic.api.budget import Limit, affordable
 from claude_magic.api.capabilities import Wanted, refuse
 from claude_magic.api.check import MOST_BYTES, check
@@ -58,6 +58,8 @@ class Question:
         Bytes above which an attachment goes through the Files API; 0 for never.
     host : str
         Who answers: what one host has answered is never taken for what another would.
+    provider : providers.Provider
+        Whose API it is: what that lacks is refused, or done without.
     cache : str
         For how long the prompt cache keeps what is sent: ``5m``, ``1h`` or ``off``.
     goes_on : bool
@@ -90,6 +92,7 @@ class Question:
     urls: bool = False
     upload_above: int = 0
     host: str = ""
+    provider: providers.Provider = providers.ANTHROPIC
     cache: str = "5m"
     goes_on: bool = True
     diagnose: bool = True
@@ -290,7 +293,8 @@ class Prepared:
             messages += [user_message(blocks), *_rounds(turn.rounds), replied(turn.reply)]
         messages += [user_message(placed[-1]), *_rounds(self.rounds)]
         sent, system = repaired(messages), sendable(question.system)
-        cached = question.cache != "off" and question.diagnose and question.goes_on
+        diagnosed = question.diagnose and question.provider.has_diagnostics
+        cached = question.cache != "off" and diagnosed and question.goes_on
         request = Request(
             question.model.id,
             most,
@@ -326,8 +330,11 @@ class Prepared:
         refuse(self.question.model, Wanted(images=pictures, pages=pages))
         if pictures > CROWD:
             asked = [in_a_crowd(blocks) for blocks in asked]
+        provider = self.question.provider
+        providers.refuse_urls(provider, (block for blocks in asked for block in blocks))
         if files is not None:
-            asked = [files.placed(blocks, self.question.upload_above) for blocks in asked]
+            above = self.question.upload_above if provider.has_files else 0
+            asked = [files.placed(blocks, above) for blocks in asked]
             _refuse_too_large([block for blocks in asked for block in blocks])
         return asked
 

@@ -251,6 +251,7 @@ class Session:
             urls=line.has("urls") or settings.urls,
             upload_above=settings.upload_above,
             host="" if line.has("dry_run") else self._connection.client(settings).base_url.host,
+            provider=self._connection.provider(settings),
             cache=cache,
             goes_on=not line.has("no_history"),
             density=self._accounts.density(model),
@@ -264,7 +265,7 @@ class Session:
     def _model(self, name: str, settings: Settings, *, ask: bool) -> models.Model:
         """The model a name means; that it is on its way out is said once."""
         lineup = self._lineup(settings)
-        model = lineup.find(name)
+        model = lineup.asked(name)
         if model is None:
             model = self._looked_up(name, settings) if ask else models.unlisted(name)
         if note := lineup.farewell(model):
@@ -276,8 +277,10 @@ class Session:
         return self._lineup(settings).look_up(name, self._connection.client(settings), patience(settings))
 
     def _lineup(self, settings: Settings) -> Lineup:
+        provider = self._connection.provider(settings)
         if self._models is None:
-            self._models = Lineup(self._chats(settings).store, self._connection.place)
+            where = self._connection.place
+            self._models = Lineup(self._chats(settings).store, where, provider=provider)
         return self._models
 
     def _max_tokens(self, flag: str, settings: Settings, model: models.Model) -> int:
@@ -341,7 +344,7 @@ class Session:
     def config_table(self, settings: Settings) -> Table:
         """Every setting, its value and its source; also where requests go and with what credential."""
         rows = [(one.name, str(one.value), one.source, one.help) for one in settings.listed()]
-        further = (*self._connection.described(), *self._presets(settings).rows())
+        further = (*self._connection.described(settings), *self._presets(settings).rows())
         return Table(("setting", "value", "from", "means"), (*rows, *further))
 
     def _presets(self, settings: Settings) -> Presets:

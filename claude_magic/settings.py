@@ -20,6 +20,8 @@ from traitlets.config import Config, Configurable
 from claude_magic.errors import UsageProblem, did_you_mean
 
 PREFIX = "CLAUDE_MAGIC_"
+PROVIDERS = ("anthropic", "bedrock", "bedrock-mantle", "vertex", "google-cloud", "foundry", "aws")
+"""Whose API is asked."""
 CACHE = ("5m", "1h", "off")
 """How long the prompt cache may be asked to keep what is sent."""
 
@@ -134,6 +136,12 @@ class Settings(Configurable):
         config=True
     )
     tool_rounds = Integer(20, min=1, help="Most rounds of tool calls in one question.").tag(config=True)
+    provider = Enum(
+        PROVIDERS,
+        default_value="anthropic",
+        help="Who is asked: Anthropic, or Claude at Amazon ('bedrock', 'bedrock-mantle', 'aws'), Google "
+        "('vertex', 'google-cloud') or Microsoft ('foundry').",
+    ).tag(config=True)
     extra = JsonObject(
         "",
         help="Further parameters of each request, as a JSON object: service_tier, metadata, inference_geo, "

@@ -179,7 +179,7 @@ def uploading(tmp_path: Path) -> Iterator[Kernel]:
         yield kernel
 
 
-FILES = "get_ipython().magics_manager.registry['ClaudeMagics']._session._files._uploaded"
+FILES = "get_ipython().magics_manager.registry['ClaudeMagics']._session._connection._files._uploaded"
 
 
 def test_large_attachments_are_uploaded_once_and_again_when_expired(uploading: Kernel) -> None:

@@ -64,6 +64,8 @@ RESERVED = {
     # All but api name the client's type only.
     "anthropic": {"api", "ask", "connection", "lineup", "offline"},
     "httpx2": {"api"},
+    "boto3": {"api"},
+    "google": {"api"},
     "ipywidgets": {"display"},
     "anywidget": {"display"},
     "PIL": {"content", "display", "offline"},

@@ -20,8 +20,10 @@ CANARY = "canary"
 SESSION = "session = get_ipython().magics_manager.registry['ClaudeMagics']._open()"
 SHOWN = f"""{SESSION}
 import pprint
-client, endpoint = session._connected, session._endpoint
-for thing in (client, endpoint, vars(session), vars(client), vars(client._client), client._client.headers):
+connection = session._connection
+client, endpoint = connection._client, connection._endpoint
+inside = [vars(one) for one in (session, connection, client, client._client)]
+for thing in (client, endpoint, *inside, client._client.headers):
     print(repr(thing), str(thing))
     pprint.pprint(thing)
 """
@@ -180,7 +182,7 @@ def test_the_key_reaches_the_api_and_nothing_else(
         assert shown.status == "ok", shown.error
         assert "'***'" in shown.stdout
         assert (
-            kernel.run(f"{SESSION}\nimport pickle; pickle.dumps(session._connected.api_key)").status
+            kernel.run(f"{SESSION}\nimport pickle; pickle.dumps(session._connection._client.api_key)").status
             == "error"
         )
         assert "DEBUG" in (tmp_path / "everything.log").read_text("utf-8")

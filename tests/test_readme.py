@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from claude_magic import flags
+from claude_magic.api import providers
 from claude_magic.chat_magics import ChatMagics
 from claude_magic.magics import ClaudeMagics
 
@@ -23,6 +24,22 @@ def test_the_table_of_magics_is_complete() -> None:
     told = {name.lstrip("%") for name in re.findall(r"^\| `(%+\w+)", section, re.MULTILINE)}
     names = {name for one in CLASSES for kind in one.magics.values() for name in kind}
     assert told == names
+
+
+def test_the_table_of_providers_is_complete() -> None:
+    section = README.split("### Other providers")[1].split("\n## ")[0]
+    rows = [row.split(" | ") for row in section.splitlines() if row.startswith("| ")][1:]
+    known = [one for one in providers.PROVIDERS if one is not providers.ANTHROPIC]
+    assert [(row[0].lstrip("| "), row[1].strip("`")) for row in rows] == [
+        (one.title, one.name) for one in known
+    ]
+    for row, one in zip(rows, known, strict=True):
+        assert (f'"anthropic[{one.extra}]"' in row[2]) == bool(one.extra)
+        if one.key and "as above" not in row[3]:
+            assert f"`{one.key}`" in row[3]
+        for _, told in one.wants:
+            variable = re.search(r"set ([A-Z_]{5,})", told)
+            assert variable is None or f"`{variable[1]}`" in " ".join(row), told
 
 
 def test_every_magic_has_a_manual_page() -> None:

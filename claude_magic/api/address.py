@@ -10,6 +10,7 @@ import urllib.request
 import httpx2
 from anthropic import Anthropic
 
+from claude_magic.api import providers
 from claude_magic.errors import ConfigProblem
 
 DEFAULT = "https://api.anthropic.com"
@@ -18,18 +19,21 @@ _EDGES = re.compile(r"^(?:%20|%09)+|(?:%20|%09|/)+$")
 _VERSION = re.compile(r"/v1(?:/messages)?$")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 _PORTS = range(1, 65_536)
-_HOME = "anthropic.com"
 
 
-def corrected(url: httpx2.URL, origin: str) -> tuple[httpx2.URL, tuple[str, ...]]:
+def corrected(
+    url: httpx2.URL, origin: str, provider: providers.Provider = providers.ANTHROPIC
+) -> tuple[httpx2.URL, tuple[str, ...]]:
     """The base URL as it can be used, and notes for the user.
 
     Parameters
     ----------
     url : httpx2.URL
-        As found; an empty one stands for Anthropic's.
+        As found.
     origin : str
         Where it was found, for the messages: a variable's name.
+    provider : providers.Provider
+        Whose it is; its example stands for an empty one.
 
     Raises
     ------
@@ -38,15 +42,17 @@ def corrected(url: httpx2.URL, origin: str) -> tuple[httpx2.URL, tuple[str, ...]
     """
     text = _EDGES.sub("", str(url))
     try:
-        url = httpx2.URL(text or DEFAULT)
+        url = httpx2.URL(text or provider.example)
     except httpx2.InvalidURL:
         text = ""
     problem = _defect(url, text or "://")
     if problem:
-        raise ConfigProblem(f"{origin} {problem}, such as {DEFAULT}. Nothing was sent.")
+        raise ConfigProblem(f"{origin} {problem}, such as {provider.example}. Nothing was sent.")
     notes = []
     path = url.path.strip().rstrip("/")
-    if _VERSION.search(path):
+    if (
+        _VERSION.search(path) and not provider.rewrites
+    ):  # where the SDK makes the path, it may be a part of it
         path = _VERSION.sub("", path)
         url = url.copy_with(path=path or "/")
         notes.append(
@@ -92,11 +98,9 @@ def is_loopback(url: httpx2.URL) -> bool:
 
 
 def foreign_host(client: Anthropic) -> str:
-    """The host and port requests go to, if it is neither Anthropic's nor this machine; else ``""``."""
-    host = _plain_host(client.base_url)
-    if host == _HOME or host.endswith(f".{_HOME}") or is_loopback(client.base_url):
-        return ""
-    return name_of(client.base_url)
+    """The host and port requests go to, if it is neither their provider's nor this machine; else ``""``."""
+    known = re.fullmatch(providers.of(client).home, _plain_host(client.base_url))
+    return "" if known or is_loopback(client.base_url) else name_of(client.base_url)
 
 
 def name_of(url: httpx2.URL) -> str:
@@ -203,9 +207,10 @@ def _holds(network: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address)
 
 def rows(client: Anthropic, origin: str) -> list[tuple[str, str, str, str]]:
     """Where requests go and through what, as rows of ``%claude_config``."""
-    means = "The host requests go to (ANTHROPIC_BASE_URL)."
+    provider = providers.of(client)
+    means = f"The host requests go to ({provider.address})."
     try:
-        url, _ = corrected(client.base_url, origin)
+        url, _ = corrected(client.base_url, origin, provider)
     except ConfigProblem as problem:
         return [("API", "cannot be used", origin, str(problem))]
     found = [("API", name_of(url), origin, means)]
@@ -224,6 +229,11 @@ def origin_of(client: Anthropic, given: str) -> str:
     """Where a client's base URL comes from: what is given, a variable, a profile, or the default."""
     if given:
         return given
+    provider = providers.of(client)
+    if provider is not providers.ANTHROPIC:
+        home = re.fullmatch(provider.home, _plain_host(client.base_url))
+        unknown = str(client.base_url).strip("/") == ""  # its project is still to be looked up
+        return provider.where if home or unknown else provider.address
     text = str(client.base_url).rstrip("/")
     if text == DEFAULT:
         return "default"

@@ -15,7 +15,7 @@ from typing import Any
 from anthropic import Anthropic
 from anthropic.types import ModelInfo
 
-from claude_magic.api import models
+from claude_magic.api import models, providers
 from claude_magic.api.failures import from_sdk, no_api
 from claude_magic.api.models import CATALOGUE, EFFORTS, RETIRED, TABLE_AS_OF, Model, Thinking
 from claude_magic.errors import ConfigProblem, Interrupted
@@ -182,11 +182,14 @@ def fetch(client: Anthropic, host: str, today: date, *, page: int = PAGE) -> Cat
 
     Raises
     ------
+    UsageProblem
+        When the provider has no list. Nothing was sent.
     ApiProblem
         When it does not answer, or is no Messages API.
     Interrupted
         When the notebook's interrupt came meanwhile.
     """
+    providers.refuse_missing(client, "models")
     problem: BaseException
     try:
         found = {one.id: one for one in _all(client, page)}

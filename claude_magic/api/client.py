@@ -14,7 +14,7 @@ import anthropic
 import httpx2
 from anthropic import Anthropic
 
-from claude_magic.api import address, models
+from claude_magic.api import address, clouds, models, providers
 from claude_magic.api.catalogue import SHIPPED, Catalogue, Listed, described
 from claude_magic.api.credential import (
     CUSTOM_HEADERS,
@@ -38,13 +38,25 @@ _OFFLINE = "%claude_offline"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where requests go; empty fields mean: as the SDK finds it in the environment."""
+    """Where requests go; empty fields mean: as the SDK finds it in the environment.
+
+    Parameters
+    ----------
+    chosen : str
+        The provider of the setting; a local Messages API goes before it.
+    """
 
     base_url: str = ""
     api_key: str = field(default="", repr=False)
+    chosen: str = "anthropic"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "api_key", Secret(self.api_key))
+
+    @property
+    def provider(self) -> providers.Provider:
+        """Who answers."""
+        return providers.ANTHROPIC if self.base_url else providers.named(self.chosen)
 
 
 def _say_nothing(_: str) -> None:
@@ -69,6 +81,8 @@ def connect(endpoint: Endpoint, tell: Callable[[str], object] = _say_nothing) ->
     """
     _check_version()
     found = _found(endpoint)
+    if providers.of(found) is not providers.ANTHROPIC:
+        return _connect_elsewhere(found, tell)
     given = _OFFLINE if endpoint.api_key else ""
     kind, origin = kind_and_origin(found, given)
     if not kind:
@@ -86,6 +100,19 @@ def connect(endpoint: Endpoint, tell: Callable[[str], object] = _say_nothing) ->
     return client
 
 
+def _connect_elsewhere(found: Anthropic, tell: Callable[[str], object]) -> Anthropic:
+    """The client of another provider than Anthropic; as `connect`."""
+    check_custom_headers(found)
+    client, note = clouds.authorised(found)
+    provider, origin = providers.of(client), address.origin_of(client, "")
+    url, notes = address.corrected(client.base_url, origin, provider)
+    connected = client.copy(base_url=url, http_client=_http(url), max_retries=0, timeout=TIMEOUT)
+    for one in (note, *notes):
+        if one:
+            tell(one)
+    return connected
+
+
 def _check_version() -> None:
     version = tuple(int(part) for part in re.findall(r"\d+", anthropic.__version__)[:2])
     if version < OLDEST_SDK:
@@ -98,6 +125,8 @@ def _check_version() -> None:
 
 def _found(endpoint: Endpoint) -> Anthropic:
     """What the SDK finds in the environment, as a client that cannot send."""
+    if endpoint.provider is not providers.ANTHROPIC:
+        return clouds.found(endpoint.provider)
     nowhere = httpx2.Client(transport=httpx2.BaseTransport())
     try:
         return Anthropic(
@@ -177,19 +206,24 @@ def describe(connected: Anthropic | None, endpoint: Endpoint) -> list[tuple[str,
         client = connected or _found(endpoint)
     except ConfigProblem as problem:
         return [("API", "cannot be used", "environment", str(problem))]
-    kind, origin = kind_and_origin(client, _OFFLINE if endpoint.api_key else "")
     found = address.rows(client, _address_origin(client, endpoint))
+    if endpoint.provider is not providers.ANTHROPIC:
+        return [*found, *clouds.describe(client), *_header_rows(client)]
+    kind, origin = kind_and_origin(client, _OFFLINE if endpoint.api_key else "")
     try:
         if kind in ("API key", "auth token"):
             checked(Secret(client.api_key or client.auth_token), origin)
         found.append(("credential", kind or "none", origin, means))
     except ConfigProblem as problem:
         found.append(("credential", "cannot be used", origin, str(problem)))
+    return [*found, *_header_rows(client)]
+
+
+def _header_rows(client: Anthropic) -> list[tuple[str, str, str, str]]:
     names = sorted(masked(name) for name in custom_headers(client))
-    if names:
-        shown = f"{len(names)}: {', '.join(names)}"
-        found.append(("headers", shown, CUSTOM_HEADERS, "Sent with each request; values are never shown."))
-    return found
+    shown = f"{len(names)}: {', '.join(names)}"
+    means = "Sent with each request; values are never shown."
+    return [("headers", shown, CUSTOM_HEADERS, means)] if names else []
 
 
 def resolve(name: str, client: Anthropic, known: Catalogue = SHIPPED) -> models.Model:
@@ -245,7 +279,8 @@ def place(connected: Anthropic | None, endpoint: Endpoint) -> str:
             url = connected.base_url
         else:
             found = _found(endpoint)
-            url, _ = address.corrected(found.base_url, _address_origin(found, endpoint))
+            origin = _address_origin(found, endpoint)
+            url, _ = address.corrected(found.base_url, origin, endpoint.provider)
     except ConfigProblem:
         return ""
     return url.netloc.decode("ascii", "replace")

@@ -161,7 +161,10 @@ def masked(text: str, client: Anthropic | None = None) -> str:
     """
     if client is not None:
         headers = [value for name, value in custom_headers(client).items() if name.lower() in _AUTHORISING]
-        for key in (client.api_key, client.auth_token, *(header.rpartition(" ")[2] for header in headers)):
-            if key and len(key) >= 8:  # shorter is no key, and may be a word of the text
+        credentials = getattr(client, "credentials", None) or getattr(client, "google_credentials", None)
+        held = [getattr(client, name, None) for name in ("api_key", "auth_token", "access_token")]
+        held.append(getattr(credentials, "token", None))
+        for key in (*held, *(header.rpartition(" ")[2] for header in headers)):
+            if isinstance(key, str) and len(key) >= 8:  # shorter is no key, and may be a word of the text
                 text = text.replace(key, "***")
     return _USERINFO.sub("", _LIKE_A_KEY.sub("sk-ant-***", text))

@@ -18,7 +18,7 @@ import anthropic
 import httpx2
 from anthropic import Anthropic
 
-from claude_magic.api import models
+from claude_magic.api import models, providers
 from claude_magic.api.address import name_of, proxy_of
 from claude_magic.api.credential import masked
 from claude_magic.api.events import StreamError
@@ -39,6 +39,12 @@ _BUSY = {
     "overloaded_error": ("overloaded", PAUSE_BUSY),
     "api_error": ("a fault of the API", PAUSE_FAULT),
     "timeout_error": ("a timeout of the API", PAUSE_FAULT),
+    # What Amazon Bedrock calls them.
+    "throttlingException": ("rate limit", PAUSE_BUSY),
+    "serviceUnavailableException": ("overloaded", PAUSE_BUSY),
+    "internalServerException": ("a fault of the API", PAUSE_FAULT),
+    "modelStreamErrorException": ("a fault of the API", PAUSE_FAULT),
+    "modelTimeoutException": ("a timeout of the API", PAUSE_FAULT),
 }
 _STATUS_OF = {
     "authentication_error": 401,
@@ -109,7 +115,7 @@ def from_stream(event: StreamError, client: Anthropic, request_id: str, *, begun
     if begun:
         return StreamCut(f"The reply ended in an error ({said}); what came is kept.", named)
     code = _STATUS_OF.get(event.kind, 400)
-    return RequestRefused(_refusal(code, message or line(event.kind)), named)
+    return RequestRefused(_refusal(code, message or line(event.kind), client), named)
 
 
 def not_a_stream(response: httpx2.Response, client: Anthropic, request_id: str) -> ConnectionProblem:
@@ -146,6 +152,13 @@ def from_sdk(error: Exception, client: Anthropic, request_id: str, *, begun: boo
         return error
     if isinstance(error, anthropic.APIStatusError):
         return _from_status(error, client)
+    if providers.is_credential_error(error):
+        provider = providers.of(client)
+        said = line(str(error), client) or type(error).__name__
+        return ConnectionProblem(
+            f"{provider.title} cannot be asked: the credential cannot be used ({said}). "
+            f"Set {provider.credentials}. Nothing was sent."
+        )
     host = name_of(client.base_url)
     if begun:
         return StreamCut(
@@ -187,7 +200,7 @@ def from_sdk(error: Exception, client: Anthropic, request_id: str, *, begun: boo
 
 
 def _from_status(error: anthropic.APIStatusError, client: Anthropic) -> ApiProblem:
-    code, request_id = error.status_code, line(error.request_id or "")
+    code, request_id = error.status_code, id_of(error.response.headers)
     message = line(error.api_message or "", client) or _said(error.response, client)
     message = message or f"HTTP {code}, without a message"
     again = error.response.headers.get("x-should-retry", "")
@@ -203,7 +216,7 @@ def _from_status(error: anthropic.APIStatusError, client: Anthropic) -> ApiProbl
             retry_after=retry_after(error.response.headers),
         )
     return RequestRefused(
-        _redirect(error.response) if 300 <= code < 400 else _refusal(code, message),
+        _redirect(error.response) if 300 <= code < 400 else _refusal(code, message, client),
         request_id,
         brief=f"refused ({code})",
         pause=PAUSE_FAULT if again == "true" else None,
@@ -218,7 +231,8 @@ def _redirect(response: httpx2.Response) -> str:
     )
 
 
-def _refusal(code: int, message: str) -> str:
+def _refusal(code: int, message: str, client: Anthropic) -> str:
+    provider = providers.of(client)
     match code:
         case 400 if _TOO_LONG.search(message):
             return (
@@ -228,8 +242,10 @@ def _refusal(code: int, message: str) -> str:
         case 401:
             return (
                 f"The API rejected the credential: {message}. %claude_config shows whether a key, a token or "
-                "a profile is in use; set a valid ANTHROPIC_API_KEY and restart the kernel."
+                f"a profile is in use; set {provider.credentials} and restart the kernel."
             )
+        case 403 if provider.cloud:
+            return f"{provider.title} does not allow this: {message}. Credentials: {provider.credentials}."
         case 402:
             return f"The API wants payment first: {message}. See the account's billing page."
         case 403:
@@ -280,9 +296,15 @@ def _said(response: httpx2.Response, client: Anthropic) -> str:
         raw = json.loads(text)
     except (ValueError, RecursionError):
         return line(text, client)
-    error = raw.get("error") if isinstance(raw, dict) else None
+    raw = raw[0] if isinstance(raw, list) and raw else raw  # as Google streams an error
+    error = raw.get("error", raw.get("message", raw.get("Message"))) if isinstance(raw, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
     return line(message if isinstance(message, str) else text, client)
+
+
+def id_of(headers: Mapping[str, str]) -> str:
+    """The id of a request that an answer's headers tell; ``""`` for none."""
+    return line(headers.get("request-id") or headers.get("x-amzn-requestid") or "")
 
 
 def line(text: str, client: Anthropic | None = None) -> str:

@@ -17,7 +17,7 @@ from typing import Any, cast
 import anthropic
 import httpx2
 
-from claude_magic.api import failures
+from claude_magic.api import failures, providers
 from claude_magic.api.address import name_of
 from claude_magic.api.events import (
     Delta,
@@ -197,7 +197,7 @@ class Stream:
                 self._client.post(
                     "/v1/messages",
                     cast_to=httpx2.Response,
-                    content=self._body,
+                    **providers.handed(self._client, self._body),
                     stream=True,
                     stream_cls=anthropic.Stream[object],
                     options={"max_retries": 0, "timeout": self._timeout(), "headers": _ALONE},
@@ -214,14 +214,15 @@ class Stream:
                 self._socket.close()
 
     def _take(self, response: httpx2.Response) -> None:
-        self.request_id = failures.line(response.headers.get("request-id", ""))
+        self.request_id = failures.id_of(response.headers)
         self.demo = response.headers.get("server", "") == "claude-magic-offline"
-        if not response.headers.get("content-type", "").startswith("text/event-stream"):
+        kind = providers.of(self._client).stream_type
+        if not response.headers.get("content-type", "").startswith(kind):
             raise failures.not_a_stream(response, self._client, self.request_id)
-        for sse in anthropic.Stream.raw_events(response):
+        for data in providers.streamed(self._client, response):
             if self._abandoned:
                 return
-            self._received.append(sse.data)
+            self._received.append(data)
             if not self._news.is_set():
                 self._news.set()
 
