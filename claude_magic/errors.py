@@ -36,6 +36,9 @@ _R = TypeVar("_R")
 class ClaudeMagicError(Exception):
     """Base of all errors of claude_magic; its message is one short line for the user."""
 
+    behind: BaseException | None = None
+    """The user's own last error, when this one was raised by a magic."""
+
     def _render_traceback_(self) -> list[str]:
         return [_in_red(self, type(self).__name__)]
 
@@ -127,6 +130,9 @@ class StreamCut(ApiProblem):
 class Interrupted(KeyboardInterrupt):
     """The notebook's interrupt, told in one line; queued cells do not go on."""
 
+    behind: BaseException | None = None
+    """As of `ClaudeMagicError`."""
+
     def _render_traceback_(self) -> list[str]:
         return [_in_red(self, "Interrupted")]
 
@@ -147,17 +153,26 @@ def at_the_door(magic: Callable[_P, _R]) -> Callable[_P, _R]:
 
     @functools.wraps(magic)
     def called(*given: _P.args, **named: _P.kwargs) -> _R:
-        problem: BaseException
+        problem: ClaudeMagicError | Interrupted
         try:
             return magic(*given, **named)
         except (ClaudeMagicError, Interrupted) as error:
             problem = error
         except KeyboardInterrupt:
             problem = Interrupted("stopped by an interrupt")
+        problem.behind = last_error()
         problem.__cause__ = problem.__context__ = None
         raise problem.with_traceback(None)  # outside the except, or Python chains it again
 
     return called
+
+
+def last_error() -> BaseException | None:
+    """The last error that the shell has shown and that is none of ours; None where there was none."""
+    error: object = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    while isinstance(error, ClaudeMagicError | Interrupted):
+        error = error.behind
+    return error if isinstance(error, BaseException) else None
 
 
 # What a module is imported as → the package that brings it, where the names differ.

@@ -80,13 +80,13 @@ ASK = (
     Flag(
         ("--context",),
         "[N|all]",
-        "Send the cells above with their outputs: what fits, the last N, or all.",
+        "Send the cells above with their outputs and figures: the nearest that fit, the last N, or all.",
         pattern=r"\d+|all",
     ),
     Flag(
         ("--error",),
         "",
-        "Ask about the last error: its cell, traceback and variables go along.",
+        "Ask about the last error: its cell, traceback and variables go along; the body may be empty.",
     ),
     Flag(("--code",), "", "Put the answer's code blocks into a new cell below; it is never run by itself."),
     Flag(("--prefill",), "TEXT", "How the answer begins; older models only."),

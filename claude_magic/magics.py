@@ -14,6 +14,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from claude_magic import flags, offline
 from claude_magic.chat_magics import ChatMagics
 from claude_magic.errors import ConfigProblem, UsageProblem, at_the_door, missing
+from claude_magic.recorder import Recorder
 from claude_magic.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class ClaudeMagics(Settings, Magics):
         super().__init__(shell=shell, **kwargs)
         self._session: Session | None = None
         self._local: offline.LocalApi | None = None
+        self._recorder = Recorder(shell)
         shell.register_magics(ChatMagics(shell, lambda: self._open().desk(self)))
         shell.input_transformers_cleanup.append(keep_questions)
         shell.events.register("post_run_cell", self._warm_up)
@@ -77,6 +79,11 @@ class ClaudeMagics(Settings, Magics):
 
             %%claude -a fig -a report.pdf[3-7]
             Does the figure fit what the report says?
+
+            %%claude --context 5
+            Why does the second figure look different?
+
+            %%claude --error
 
             r = %claude -m haiku What is 17 × 23?
             r.text
@@ -245,6 +252,7 @@ class ClaudeMagics(Settings, Magics):
         if self._session is not None:
             self._session.close()
             self._session = None
+        self._recorder.stop()
         shell = self.shell
         if keep_questions in shell.input_transformers_cleanup:
             shell.input_transformers_cleanup.remove(keep_questions)
@@ -277,7 +285,7 @@ class ClaudeMagics(Settings, Magics):
 
     def _open(self) -> Session:
         if self._session is None:
-            self._session = _session_class()(self.shell)
+            self._session = _session_class()(self.shell, self._recorder)
         return self._session
 
     def _go_online(self) -> None:

@@ -15,10 +15,6 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from claude_magic import compact, notices
 from claude_magic.accounts import Accounts
-from claude_magic.api import extra, models
-from claude_magic.api.address import is_loopback
-from claude_magic.api.budget import Limit
-from claude_magic.api.capabilities import Wanted, refuse
 from claude_magic.api.client import Endpoint
 from claude_magic.api.count import count_tokens
 from claude_magic.api.patience import retried
@@ -34,16 +30,18 @@ from claude_magic.display.frontend import Guarded, Views, front_end, running_cel
 from claude_magic.display.table import Table
 from claude_magic.display.untrusted import visible
 from claude_magic.errors import ConfigProblem, UsageProblem
-from claude_magic.flags import Line, choice, number, whole_number
-from claude_magic.intake import attaching, most_rounds, options, patience, rerun, store_path, system_prompt
-from claude_magic.lineup import Lineup, today
+from claude_magic.flags import Line, whole_number
+from claude_magic.intake import patience, rerun, store_path
+from claude_magic.lineup import today
 from claude_magic.models_table import all_models, one_model
 from claude_magic.panel import Panel, Reach
+from claude_magic.preparing import Preparing
 from claude_magic.presets import Presets
 from claude_magic.preview_table import preview_table
-from claude_magic.question import Prepared, Question, prepare
+from claude_magic.question import Prepared
+from claude_magic.recorder import Recorder
 from claude_magic.reply import Reply
-from claude_magic.settings import CACHE, Settings
+from claude_magic.settings import Settings
 from claude_magic.stop import Asking, Stop
 from claude_magic.values import Turn
 
@@ -51,17 +49,19 @@ from claude_magic.values import Turn
 class Session:
     """The state behind ``%claude`` in one shell."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
+    def __init__(self, shell: InteractiveShell, recorder: Recorder) -> None:
         self._shell = shell
         self._views = Views(shell)
         self._consent = Consent(shell)
-        self._connection = Connection(self._consent, self._tell_once, self._moved)
         self._kept: Chats | None = None
         self._kept_at = ""
-        self._models: Lineup | None = None
         self._id = uuid.uuid4().hex
         self._accounts = Accounts()
         self._told: set[str] = set()
+        self._connection = Connection(self._consent, self._tell_once, self._moved)
+        self._preparing = Preparing(
+            shell, recorder, self._connection, self._accounts, self._chats, self._entered, self._tell_once
+        )
         self.asking = Asking()
         self._panel: Panel | None = None
 
@@ -79,12 +79,11 @@ class Session:
         into = line.one("into")
         if into and (not into.isidentifier() or keyword.iskeyword(into)):
             raise UsageProblem(f"--into {into}: not a variable's name. Nothing was sent.")
-        prepared = self._prepare(line, prompt, settings)
+        prepared = self._preparing.question(line, prompt, settings)
+        place = self._place(line, settings)
+        prepared = self._preparing.placed(prepared, place, line, settings)
         if not settings.allow_secrets:
             self._consent.to_secrets(prepared.secrets())
-        place = self._place(line, settings)
-        if place is not None:
-            prepared = prepared.at(place.history)
         key = prepared.key
         reused = self._chats(settings).reused(key) if line.has("reuse") or settings.reuse else None
         if reused is None:
@@ -125,7 +124,7 @@ class Session:
         chats = self._entered(settings)
         chats.without_cells(running_cell(self._shell)[1])
         older = compact.older(chats.refresh(), keep)
-        prepared = older.question(self._prepare(line, compact.prompt(line.rest), settings))
+        prepared = older.question(self._preparing.question(line, compact.prompt(line.rest), settings))
         if not settings.allow_secrets:
             self._consent.to_secrets(prepared.secrets())
         prepared.request(None)
@@ -175,18 +174,6 @@ class Session:
         if full := notices.nearly_full(prepared, turn):
             self._tell_once(full, about=f"context of {turn.conversation}")
 
-    def _limits(self, line: Line, settings: Settings) -> tuple[Limit, ...]:
-        """What the question may cost: by its flag, its notebook's budget of the day, the kernel's."""
-        max_cost = number(line.one("max_cost"), "--max-cost") if line.has("max_cost") else settings.max_cost
-
-        if not (max_cost or settings.budget or settings.session_budget):
-            return ()
-        demo = self._accounts.demo
-        if demo is None:
-            demo = is_loopback(self._connection.client(settings).base_url)
-        spent = self._entered(settings).spent_today(demo=demo) if settings.budget else 0.0
-        return self._accounts.limits(max_cost, settings, spent, demo=demo)
-
     def desk(self, settings: Settings) -> Desk:
         """The conversations of the notebook that the running cell stands in."""
         return Desk(self._shell, self._entered(settings))
@@ -195,19 +182,21 @@ class Session:
         """Show the panel, or return its table; what it does later is done in other threads."""
         self._entered(settings)
         if self._panel is None:
-            reach = Reach(lambda: self._chats(settings), lambda: self._lineup(settings), self._accounts)
+            reach = Reach(
+                lambda: self._chats(settings), lambda: self._preparing.lineup(settings), self._accounts
+            )
             self._panel = Panel(self._shell, settings, reach, self.asking)
         return self._panel.show(self._views.kind(settings.view))
 
     def models_table(self, line: Line, settings: Settings) -> Table:
         """The models, or one of them whole; the API is asked only for ``--refresh`` and for unknown names."""
-        lineup = self._lineup(settings)
+        lineup = self._preparing.lineup(settings)
         if line.has("refresh"):
             lineup.refresh(self._connection.client(settings), patience(settings))
         if not line.rest:
             return all_models(lineup.catalogue, today(), every=line.has("all"))
         try:
-            model = lineup.find(line.rest) or self._looked_up(line.rest, settings)
+            model = lineup.find(line.rest) or self._preparing.looked_up(line.rest, settings)
         except ConfigProblem:  # without a credential too
             raise lineup.catalogue.unknown(line.rest) from None
         return one_model(model, lineup.catalogue, today())
@@ -215,10 +204,9 @@ class Session:
     def preview(self, line: Line, prompt: str, settings: Settings) -> Table:
         """The request as it would be sent: nothing is sent, but for its counting when ``--count`` asks."""
         line = self._presets(settings).applied(line)
-        prepared = self._prepare(line, prompt, settings)
+        prepared = self._preparing.question(line, prompt, settings)
         place = self._place(line, settings)
-        if place is not None:
-            prepared = prepared.at(place.history)
+        prepared = self._preparing.placed(prepared, place, line, settings)
         if not line.has("count"):
             return preview_table(prepared, None)
 
@@ -229,70 +217,6 @@ class Session:
             return retried(lambda: count_tokens(request, client), patience(settings), time.sleep)
 
         return preview_table(prepared, count)
-
-    def _prepare(self, line: Line, prompt: str, settings: Settings) -> Prepared:
-        """Evaluate and encode what a cell asks; raises before anything is sent."""
-        if line.has("continue") and (line.has("new") or line.has("no_history")):
-            raise UsageProblem("--continue goes on in the conversation: not with --new or --no-history.")
-        names = self._shell.user_ns
-        name = line.one("model") or settings.model
-        model = self._model(name, settings, ask=not line.has("dry_run"))
-        cache = choice(line.one("cache", settings.cache), "--cache", CACHE)
-        question = Question(
-            prompt=prompt,
-            go_on=line.has("continue"),
-            model=model,
-            namespace=names,
-            system=system_prompt(line, settings, names),
-            max_tokens=self._max_tokens(line.one("max_tokens"), settings, model),
-            stop_sequences=line.all("stop"),
-            attach=line.all("attach"),
-            how=attaching(line, settings, model),
-            urls=line.has("urls") or settings.urls,
-            upload_above=settings.upload_above,
-            host="" if line.has("dry_run") else self._connection.client(settings).base_url.host,
-            provider=self._connection.provider(settings),
-            cache=cache,
-            goes_on=not line.has("no_history"),
-            density=self._accounts.density(model),
-            limits=self._limits(line, settings),
-            extra=extra.merged((settings.extra, line.one("extra"))),
-            options=options(line, settings, model),
-            most_rounds=most_rounds(line, settings),
-        )
-        return prepare(question)
-
-    def _model(self, name: str, settings: Settings, *, ask: bool) -> models.Model:
-        """The model a name means; that it is on its way out is said once."""
-        lineup = self._lineup(settings)
-        model = lineup.asked(name)
-        if model is None:
-            model = self._looked_up(name, settings) if ask else models.unlisted(name)
-        if note := lineup.farewell(model):
-            self._tell_once(note, about=model.id)
-        return model
-
-    def _looked_up(self, name: str, settings: Settings) -> models.Model:
-        """A model that the catalogue lacks, as the API knows it."""
-        return self._lineup(settings).look_up(name, self._connection.client(settings), patience(settings))
-
-    def _lineup(self, settings: Settings) -> Lineup:
-        provider = self._connection.provider(settings)
-        if self._models is None:
-            where = self._connection.place
-            self._models = Lineup(self._chats(settings).store, where, provider=provider)
-        return self._models
-
-    def _max_tokens(self, flag: str, settings: Settings, model: models.Model) -> int:
-        """The most tokens of an answer: too many on the cell are refused, too many by setting lowered."""
-        if flag:
-            asked = whole_number(flag, "--max-tokens")
-            refuse(model, Wanted(max_tokens=asked), self._lineup(settings).catalogue.models)
-            return asked
-        if settings.max_tokens > model.max_output:
-            most = f"{model.max_output:,} tokens"
-            self._tell_once(f"{model.id} answers with at most {most}: max_tokens is lowered to that.")
-        return min(settings.max_tokens, model.max_output)
 
     def _place(self, line: Line, settings: Settings) -> Place | None:
         """Where a question is asked; None outside the conversation."""
@@ -322,7 +246,8 @@ class Session:
     def _chats(self, settings: Settings) -> Chats:
         if self._kept is not None and self._kept_at != settings.store:
             self._kept.store.close()
-            self._kept = self._models = None
+            self._kept = None
+            self._preparing.forget_models()
         if self._kept is None:
             self._kept = Chats(Store.open(store_path(settings.store)))
             self._kept_at = settings.store
@@ -363,7 +288,7 @@ class Session:
     def _moved(self) -> None:
         """Another answers from now on: what is known of the one before does not hold."""
         self._accounts.demo = None
-        self._models = None
+        self._preparing.forget_models()
 
     def _tell_once(self, note: str, about: str = "") -> None:
         """Say a line to the user, unless it, or another about the same, was said before."""

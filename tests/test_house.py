@@ -44,6 +44,13 @@ MAP = {
     "preview_table": {"api", "display", "question"},
     "notices": {"display", "errors", "question", "stop", "values"},
     "usage": {"conversation", "display", "errors"},
+    "recorder": set(),
+    "context": {"content", "conversation", "errors", "recorder", "values"},
+    "last_error": {"content", "errors", "values"},
+    "preparing": {
+        "accounts", "api", "chats", "connection", "content", "context", "conversation", "display", "errors",
+        "flags", "intake", "last_error", "lineup", "question", "recorder", "settings", "values",
+    },
     "desk": {"api", "chats", "content", "conversation", "display", "errors", "usage", "values"},
     "panel": {
         "accounts", "api", "chats", "conversation", "display", "errors", "lineup", "models_table", "settings",
@@ -53,9 +60,13 @@ MAP = {
     "session": {
         "accounts", "api", "ask", "chats", "compact", "connection", "consent", "content", "conversation",
         "desk", "display", "errors", "flags", "intake", "lineup", "models_table", "notices", "panel",
-        "presets", "preview_table", "question", "reply", "settings", "stop", "tools", "values",
+        "preparing", "presets", "preview_table", "question", "recorder", "reply", "settings", "stop", "tools",
+        "values",
     },
-    "magics": {"api", "chat_magics", "display", "errors", "flags", "offline", "reply", "session", "settings"},
+    "magics": {
+        "api", "chat_magics", "display", "errors", "flags", "offline", "recorder", "reply", "session",
+        "settings",
+    },
     "command": {"__init__", "offline"},
 }  # fmt: skip
 

@@ -179,14 +179,15 @@ def _exception(error: BaseException, deadline: Deadline) -> str:
 
 def _trim(told: traceback.TracebackException, depth: int) -> None:
     """Drop the frames that IPython puts before the user's, in the whole chain of causes."""
-    kept = [frame for frame in told.stack if not _internal(frame.filename)]
+    kept = [frame for frame in told.stack if not is_internal(frame.filename)]
     told.stack[:] = kept or told.stack[-1:]
     for other in (told.__cause__, told.__context__, *(told.exceptions or ())):
         if other is not None and depth < 50:
             _trim(other, depth + 1)
 
 
-def _internal(filename: str) -> bool:
+def is_internal(filename: str) -> bool:
+    """Whether a frame's file is IPython's, the kernel's or ours."""
     path = filename.replace("\\", "/")
     return filename.startswith(_OURS) or "/IPython/" in path or "/ipykernel/" in path
 

@@ -130,6 +130,18 @@ def cell_ids(path: str) -> frozenset[str]:
     return frozenset(one for cell in cells if isinstance(one := cell.get("id"), str) and one)
 
 
+def cells_of(path: str) -> tuple[Sequence[Mapping[str, Any]], float]:
+    """A notebook's cells as its file has them, and when that was written, in seconds since the epoch.
+
+    Nothing in them is believed; there are none in a file that cannot be read or is no notebook.
+    """
+    try:
+        at = Path(path).stat().st_mtime
+    except (OSError, ValueError):
+        return (), 0.0
+    return _cells(_parsed(_read(path))) or (), at
+
+
 def is_kin(path: str, other: str) -> bool:
     """Whether a file may be the original of a notebook that was found elsewhere.
 

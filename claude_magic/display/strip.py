@@ -5,14 +5,22 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Sequence
+from dataclasses import replace
 
 from claude_magic.display.untrusted import visible
 from claude_magic.values import Block
 
 
 def attached(blocks: Sequence[Block]) -> list[Block]:
-    """The blocks that the user attached, in order: those with a name."""
-    return [block for block in blocks if block.name]
+    """The blocks that the user attached, in order: those with a name; as one where one name has several."""
+    found: list[Block] = []
+    for block in blocks:
+        if found and block.name == found[-1].name:
+            last = found[-1]
+            found[-1] = replace(last, size=last.size + block.size, tokens=last.tokens + block.tokens)
+        elif block.name:
+            found.append(block)
+    return found
 
 
 def told(block: Block, *, tokens: bool = True) -> str:
