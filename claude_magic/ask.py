@@ -14,6 +14,7 @@ from claude_magic.api.files import Files
 from claude_magic.api.fold import Fold
 from claude_magic.api.patience import Patience
 from claude_magic.api.stream import Stream
+from claude_magic.concessions import conceded
 from claude_magic.display.frontend import MayRun, View
 from claude_magic.display.status import Status, Wait
 from claude_magic.ending import stage_of
@@ -217,7 +218,7 @@ def _tried(prepared: Prepared, means: Means, pending: Turn, progress: _Progress)
             # An uploaded file has expired: it is uploaded again, and the question asked again, without fuss.
             expired += 1
             continue
-        plain = _undiagnosed(prepared, problem)
+        plain = conceded(prepared, problem)
         if plain is not None:
             prepared = plain
             continue
@@ -232,14 +233,6 @@ def _tried(prepared: Prepared, means: Means, pending: Turn, progress: _Progress)
             means.stop.sleep(min(left, 0.5))
         if means.stop.asked:
             return replace(followed, problem=None)
-
-
-def _undiagnosed(prepared: Prepared, problem: ApiProblem) -> Prepared | None:
-    """The question without asking why the cache was missed, where that is what was refused."""
-    asked = isinstance(problem, RequestRefused) and prepared.question.diagnose
-    if not asked or "diagnostics" not in str(problem):
-        return None
-    return replace(prepared, question=replace(prepared.question, diagnose=False))
 
 
 def _follow(prepared: Prepared, means: Means, pending: Turn, progress: _Progress) -> _Followed:

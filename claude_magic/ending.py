@@ -12,7 +12,7 @@ from claude_magic.api.stream import decoded
 from claude_magic.citations import Numbers
 from claude_magic.display.sources import source_list
 from claude_magic.sections import answer_sections, joined
-from claude_magic.values import Answer, Call, Round, Section, Stage, Turn
+from claude_magic.values import Answer, Call, OtherPart, Round, Section, Stage, Turn
 
 _STAGE_OF_STOP_REASON: Mapping[str, Stage] = {
     "refusal": "refused",
@@ -72,12 +72,18 @@ def ended(
     thinking : bool
         Whether thinking is shown.
     """
+    asked = {
+        str(part.raw["id"]): part.raw
+        for round_ in turn.rounds
+        for part in round_.answer.parts
+        if isinstance(part, OtherPart) and "id" in part.raw
+    }
+    replies = [*((round_.answer, round_.calls) for round_ in turn.rounds), (answer, ())]
     sections = [
         section
-        for round_ in turn.rounds
-        for section in answer_sections(round_.answer, numbers, round_.calls, thinking=thinking)
+        for reply, calls in replies
+        for section in answer_sections(reply, numbers, calls, thinking=thinking, before=asked)
     ]
-    sections += answer_sections(answer, numbers, thinking=thinking)
     text = joined(sections)
     cited = source_list(numbers.sources)
     last = ended_round(answer, (), model)

@@ -12,6 +12,7 @@ from claude_magic.api.capabilities import Wanted, refuse
 from claude_magic.api.models import EFFORTS, Model
 from claude_magic.api.options import Options
 from claude_magic.api.patience import Patience
+from claude_magic.api.server_tools import FLAGS, definitions
 from claude_magic.conversation import OnRerun
 from claude_magic.errors import UsageProblem, did_you_mean
 from claude_magic.flags import Line, Quoted, Verbatim, choice, whole_number
@@ -74,18 +75,37 @@ def _file_or_text(value: str) -> str:
 
 
 def options(line: Line, settings: Settings, model: Model) -> Options:
-    """How the model is to answer, as far as it can.
+    """How the model is to answer; by settings as far as it can, and as the flags of the cell say.
 
     Raises
     ------
     UsageProblem
-        For what the model is known not to take. Nothing was sent.
+        For a flag that the model is known not to take. Nothing was sent.
     """
-    effort = choice(line.one("effort"), "--effort", EFFORTS) if line.has("effort") else settings.effort
-    thinking = "shown" if line.has("thinking") or settings.thinking else ""
+    effort = settings.effort if model.effort is None or settings.effort in model.effort else ""
+    effort = choice(line.one("effort"), "--effort", EFFORTS) if line.has("effort") else effort
+    thinks = model.thinking is None or bool({"adaptive", "enabled"} & set(model.thinking.modes))
+    thinking = "shown" if line.has("thinking") or (settings.thinking and thinks) else ""
     wanted = Options(effort=effort, thinking=thinking)
     refuse(model, Wanted(effort=effort, thinking=wanted.mode(model)))
     return wanted
+
+
+def server_tools(line: Line, model: Model, foreign: str) -> tuple[bytes, ...]:
+    """The definitions of the API's own tools that the model may use, as JSON.
+
+    Parameters
+    ----------
+    foreign : str
+        The host that is asked, where it is not Anthropic's.
+
+    Raises
+    ------
+    UsageProblem
+        For what the model, or the host, is not known to have. Nothing was sent.
+    """
+    names = [name for name, flag in FLAGS.items() if line.has(flag.lstrip("-").replace("-", "_"))]
+    return definitions(names, model, foreign=foreign, cite=line.has("cite"))
 
 
 def most_rounds(line: Line, settings: Settings) -> int:

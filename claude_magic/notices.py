@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from claude_magic.display.status import next_step
 from claude_magic.errors import ApiProblem, Interrupted
 from claude_magic.question import Prepared
 from claude_magic.stop import Stop
-from claude_magic.values import Turn
+from claude_magic.values import Answer, OtherPart, Part, Turn
 
 NEARLY_FULL = 0.8
 """Share of the context window from which the user is told."""
 
 
-def cut_by_limits(prepared: Prepared, turn: Turn) -> tuple[str, ...]:
-    """A line for each limit of money that may have cut an answer short."""
-    question = prepared.question
-    if turn.stage != "max_tokens" or turn.answer.usage.output_tokens >= question.max_tokens:
-        return ()
-    return tuple(
-        f"The answer was cut to keep within the limit for {limit.what}." for limit in question.limits
-    )
+def notes(prepared: Prepared, turn: Turn) -> Iterator[tuple[str, str]]:
+    """Lines for the user, each with what it is about: about the same nothing is said twice."""
+    question, usage = prepared.question, turn.answer.usage
+    if turn.stage == "max_tokens" and usage.output_tokens < question.max_tokens:
+        for limit in question.limits:
+            yield f"{turn.id} {limit.what}", f"The answer was cut to keep within the limit for {limit.what}."
+    share = (usage.prompt_tokens + usage.output_tokens) / question.model.window
+    if share >= NEARLY_FULL:
+        full = f"This conversation fills {share:.0%} of the context window of {question.model.id}."
+        ways = "%claude_compact summarises its older turns, reversibly; --new begins another; %claude_undo"
+        yield about_context(turn), f"{full} {ways} takes turns back."
+    if not turn.demo and any(_runs_code(part) for one in _replies(turn) for part in one.parts):
+        note = "Running code at the API may be charged by the time of its container, which the API does not "
+        yield "container", f"{note}tell: it is not in the cost shown."
 
 
-def nearly_full(prepared: Prepared, turn: Turn) -> str:
-    """A line when the conversation nearly fills the model's context window, else ``""``."""
-    model, usage = prepared.question.model, turn.answer.usage
-    share = (usage.prompt_tokens + usage.output_tokens) / model.window
-    if share < NEARLY_FULL:
-        return ""
-    return (
-        f"This conversation fills {share:.0%} of the context window of {model.id}. %claude_compact "
-        "summarises its older turns, reversibly; --new begins another; %claude_undo takes turns back."
-    )
+def about_context(turn: Turn) -> str:
+    """What the note of a context that is nearly full is about."""
+    return f"context of {turn.conversation}"
+
+
+def _replies(turn: Turn) -> list[Answer]:
+    return [*(round_.answer for round_ in turn.rounds), turn.answer]
+
+
+def _runs_code(part: Part) -> bool:
+    if not isinstance(part, OtherPart) or part.kind != "server_tool_use":
+        return False
+    return str(part.raw.get("name")).endswith("code_execution")
 
 
 def raise_problem(stop: Stop, turn: Turn, problem: BaseException | None) -> None:

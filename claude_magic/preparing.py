@@ -11,7 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from claude_magic.accounts import Accounts
 from claude_magic.api import extra, models
-from claude_magic.api.address import is_loopback
+from claude_magic.api.address import foreign_host, is_loopback
 from claude_magic.api.budget import Limit
 from claude_magic.api.capabilities import Wanted, refuse
 from claude_magic.chats import Chats, Place
@@ -20,7 +20,7 @@ from claude_magic.context import Spot, context_blocks
 from claude_magic.display.frontend import running_cell
 from claude_magic.errors import UsageProblem
 from claude_magic.flags import Line, choice, number, whole_number
-from claude_magic.intake import attaching, most_rounds, options, patience, system_prompt
+from claude_magic.intake import attaching, most_rounds, options, patience, server_tools, system_prompt
 from claude_magic.last_error import WHY, error_blocks
 from claude_magic.lineup import Lineup
 from claude_magic.question import Prepared, Question, prepare
@@ -86,6 +86,7 @@ class Preparing:
         name = line.one("model") or settings.model
         model = self._model(name, settings, ask=not line.has("dry_run"))
         cache = choice(line.one("cache", settings.cache), "--cache", CACHE)
+        client = None if line.has("dry_run") else self._connection.client(settings)
         question = Question(
             prompt=prompt if prompt.strip() or not line.has("error") else WHY,
             go_on=line.has("continue"),
@@ -98,7 +99,7 @@ class Preparing:
             how=attaching(line, settings, model),
             urls=line.has("urls") or settings.urls,
             upload_above=settings.upload_above,
-            host="" if line.has("dry_run") else self._connection.client(settings).base_url.host,
+            host="" if client is None else client.base_url.host,
             provider=self._connection.provider(settings),
             cache=cache,
             goes_on=not line.has("no_history"),
@@ -106,6 +107,7 @@ class Preparing:
             limits=self._limits(line, settings),
             extra=extra.merged((settings.extra, line.one("extra"))),
             options=options(line, settings, model),
+            tools=server_tools(line, model, "" if client is None else foreign_host(client)),
             most_rounds=most_rounds(line, settings),
         )
         return prepare(question)

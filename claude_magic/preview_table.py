@@ -42,4 +42,6 @@ def preview_table(prepared: Prepared, count: Callable[[Request], int] | None) ->
         total=total,
         done=done,
         extra=request.extra,
+        options=request.options,
+        tools=request.tools,
     )

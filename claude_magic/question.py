@@ -19,8 +19,9 @@ from claude_magic.api.estimate import pieces
 from claude_magic.api.extra import priced
 from claude_magic.api.files import Files
 from claude_magic.api.options import AS_IT_IS, Options
+from claude_magic.api.past import rounds_said, said
 from claude_magic.api.repair import repaired
-from claude_magic.api.request import Message, Request, replied, results, tool_results, user_message
+from claude_magic.api.request import Request, results, user_message
 from claude_magic.characters import sendable
 from claude_magic.citations import Numbers, cited_text
 from claude_magic.content import attachment_blocks, prompt_blocks
@@ -78,6 +79,8 @@ class Question:
         The definitions of the tools that it may call, as JSON.
     most_rounds : int
         How often it may be answered with what its tools have brought.
+    thoughts : bool
+        Whether the thinking of the turns above goes back, where it can.
     """
 
     prompt: str
@@ -102,6 +105,7 @@ class Question:
     options: Options = AS_IT_IS
     tools: tuple[bytes, ...] = field(default=(), repr=False)
     most_rounds: int = 20
+    thoughts: bool = True
 
 
 @dataclass(frozen=True)
@@ -290,8 +294,8 @@ class Prepared:
         placed = self._placed(files)
         messages = []
         for turn, blocks in zip(self.history, placed, strict=False):
-            messages += [user_message(blocks), *_rounds(turn.rounds), replied(turn.reply)]
-        messages += [user_message(placed[-1]), *_rounds(self.rounds)]
+            messages += [user_message(blocks), *said(turn, question.model, thoughts=question.thoughts)]
+        messages += [user_message(placed[-1]), *rounds_said(self.rounds)]
         sent, system = repaired(messages), sendable(question.system)
         diagnosed = question.diagnose and question.provider.has_diagnostics
         cached = question.cache != "off" and diagnosed and question.goes_on
@@ -311,10 +315,18 @@ class Prepared:
             self._follows() if cached else None,
             question.extra,
             question.tools,
-            json.dumps(options) if (options := question.options.parameters(question.model, most)) else "",
+            self._options(most),
         )
         check(request)
         return request
+
+    def _options(self, most: int) -> str:
+        """Our own parameters, and the container in which the API has run code in this turn, as JSON."""
+        chosen = self.question.options.parameters(self.question.model, most)
+        # A pause may be over before the API says again where it runs code.
+        told = [round_.answer.container for round_ in self.rounds if round_.answer.container]
+        chosen |= {"container": told[-1]} if told else {}
+        return json.dumps(chosen) if chosen else ""
 
     def _follows(self) -> str:
         """The id of the answer above, for the API to compare with what was asked there."""
@@ -337,11 +349,6 @@ class Prepared:
             asked = [files.placed(blocks, above) for blocks in asked]
             _refuse_too_large([block for blocks in asked for block in blocks])
         return asked
-
-
-def _rounds(rounds: Sequence[Round]) -> list[Message]:
-    """What the model said in its rounds, and what its tools brought."""
-    return [message for one in rounds for message in (replied(one.reply), *tool_results(one.calls))]
 
 
 def _refuse_too_large(blocks: Sequence[Block]) -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from claude_magic.citations import Numbers
+from claude_magic.served import server_section, unanswered
 from claude_magic.values import Answer, Call, OtherPart, Section, TextPart, ThinkingPart, ToolUsePart
+from claude_magic.wording import fenced
 
-MOST_SHOWN = 20_000
-"""Characters of a tool's arguments or result that are shown; the model gets all of them."""
 _BRIEF = 60
 
 
 def answer_sections(
-    answer: Answer, numbers: Numbers, calls: Sequence[Call] = (), *, thinking: bool = False
+    answer: Answer,
+    numbers: Numbers,
+    calls: Sequence[Call] = (),
+    *,
+    thinking: bool = False,
+    before: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Section]:
     """One reply as sections, in its order.
 
@@ -28,9 +32,11 @@ def answer_sections(
         Its tool calls that were answered.
     thinking : bool
         Whether its thinking is shown.
+    before : mapping, optional
+        Calls of the API's own tools in earlier replies of the turn, by their ids.
     """
     answered = {call.id: call for call in calls}
-    uses: dict[str, Mapping[str, Any]] = {}
+    uses = dict(before or {})
     sections: list[Section] = []
     apart = True
     for part in answer.parts:
@@ -48,11 +54,22 @@ def answer_sections(
             case ToolUsePart(id_) if id_ in answered:
                 sections.append(call_section(answered[id_]))
             case OtherPart(_, raw):
-                uses[str(raw.get("id") or "")] = raw
-                if found := server_section(raw, uses):
+                if "id" in raw:
+                    uses[str(raw["id"])] = raw
+                if found := server_section(raw, uses) or _without_result(raw, answer):
                     sections.append(found)
         apart = True
     return sections
+
+
+def _without_result(raw: Mapping[str, Any], answer: Answer) -> Section | None:
+    """A call of a tool of the API that brought nothing, and will not; None for any other block."""
+    if raw.get("type") != "server_tool_use" or answer.stop_reason in ("pause_turn", "tool_use"):
+        return None
+    parts = (part.raw for part in answer.parts if isinstance(part, OtherPart))
+    if any(part.get("tool_use_id") == raw.get("id") for part in parts):
+        return None
+    return unanswered(raw)
 
 
 def call_section(call: Call, *, timed: bool = False) -> Section:
@@ -77,32 +94,9 @@ def call_section(call: Call, *, timed: bool = False) -> Section:
     return Section("call", "\n\n".join(filter(None, body)), " · ".join(filter(None, parts)))
 
 
-def server_section(raw: Mapping[str, Any], uses: Mapping[str, Mapping[str, Any]]) -> Section | None:
-    """What a tool of the API was asked and has found; None for a block that is no result of one."""
-    kind = str(raw.get("type") or "")
-    if not kind.endswith("_tool_result"):
-        return None
-    use = uses.get(str(raw.get("tool_use_id") or ""), {})
-    given = _json(str(use.get("input_json") or "")) or use.get("input") or {}
-    name = str(use.get("name") or kind.removesuffix("_tool_result"))
-    title = f"{name}({' '.join(_arguments(given).split())[:_BRIEF]})"
-    return Section(
-        "search", fenced(json.dumps(raw.get("content"), indent=2, ensure_ascii=False), "json"), title
-    )
-
-
 def joined(sections: Iterable[Section]) -> str:
     """The text of sections, without what is folded."""
     return "\n\n".join(section.body for section in sections if section.kind == "text")
-
-
-def fenced(text: str, language: str = "") -> str:
-    """A text as a fenced code block that it cannot end; a long one is cut."""
-    if len(text) > MOST_SHOWN:
-        text = f"{text[:MOST_SHOWN]}\n… {len(text) - MOST_SHOWN:,} more characters"
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def _arguments(given: Any) -> str:

@@ -138,7 +138,7 @@ class Session:
                 sys.stderr.write(f"Nothing was compacted, {older.conversation.name!r} is as it was: {why}.\n")
             else:
                 sys.stdout.write(f"{compact.put(chats, older, turn, prepared)}\n")
-                self._told.discard(f"context of {turn.conversation}")
+                self._told.discard(notices.about_context(turn))
             self._say_notes(settings)
         notices.raise_problem(stop, turn, problem)
 
@@ -168,11 +168,9 @@ class Session:
         return reply
 
     def _warn(self, prepared: Prepared, turn: Turn) -> None:
-        """Say what the user should know of this turn: cut by a limit of money, or the context nearly full."""
-        for note in notices.cut_by_limits(prepared, turn):
-            sys.stderr.write(f"{note}\n")
-        if full := notices.nearly_full(prepared, turn):
-            self._tell_once(full, about=f"context of {turn.conversation}")
+        """Say what the user should know of this turn."""
+        for about, note in notices.notes(prepared, turn):
+            self._tell_once(note, about)
 
     def desk(self, settings: Settings) -> Desk:
         """The conversations of the notebook that the running cell stands in."""

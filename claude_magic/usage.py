@@ -184,6 +184,11 @@ def total_lines(summed: Sum, label: str) -> list[str]:
     thought = f" ({summed.thinking_tokens:,} thinking)" if summed.thinking_tokens else ""
     tokens = f"{summed.prompt_tokens:,} tokens in{cached}, {summed.output_tokens:,} out{thought}"
     lines = [f"{label}: {_count(summed.turns, 'turn')}, {tokens}, {paid}."]
+    if summed.web_searches or summed.web_fetches:
+        lines.append(
+            f"The API searched the web {_count(summed.web_searches, 'time')}, which is charged and in the "
+            f"cost, and read {_count(summed.web_fetches, 'page')}."
+        )
     if summed.saved > 0:
         would = "would have saved" if summed.demo else "saved"
         lines.append(

@@ -108,7 +108,8 @@ class Usage:
     """Tokens of one reply, as the API counts them.
 
     ``input_tokens`` is the uncached remainder only; the whole prompt is ``prompt_tokens``.
-    ``final`` is False while ``output_tokens`` is our estimate. ``web_searches`` were made by the API.
+    ``final`` is False while ``output_tokens`` is our estimate. ``web_searches`` and ``web_fetches`` were made
+    by the API.
     ``service_tier`` (``"standard"``, ``"priority"``, ``"batch"``), ``speed`` (``"standard"``, ``"fast"``) and
     ``inference_geo`` (``"us"``, ``"global"``) are the API's words, ``""`` where it says none.
     """
@@ -124,6 +125,7 @@ class Usage:
     service_tier: str = ""
     speed: str = ""
     inference_geo: str = ""
+    web_fetches: int = 0
 
     @property
     def prompt_tokens(self) -> int:
@@ -191,6 +193,8 @@ class Answer:
         True only once ``message_stop`` was seen and ``stop_reason`` is set.
     cache_miss : str
         A word for why the prompt cache was missed, where that mattered: ``system_changed``, ``5m_passed``.
+    container : str
+        The id of the container in which the API has run code for it; ``""`` where it told none.
     """
 
     parts: tuple[Part, ...] = ()
@@ -202,6 +206,7 @@ class Answer:
     stop_details: Mapping[str, Any] | None = None
     complete: bool = False
     cache_miss: str = ""
+    container: str = ""
 
     @property
     def text(self) -> str:

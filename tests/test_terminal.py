@@ -56,3 +56,12 @@ def test_errors_are_one_line(terminal: pexpect.spawn) -> None:
     terminal.expect(r"In \[3\]: ")
     assert "ConfigProblem: No model 'opsu'. Did you mean 'opus'" in re.sub(r"\x1b\[\d*m", "", terminal.before)
     assert "Traceback" not in terminal.before
+
+
+def test_thinking_stands_apart_and_a_search_is_one_line(terminal: pexpect.spawn) -> None:
+    terminal.sendline("r = %claude --thinking --web Search the web for tides.")
+    terminal.expect(r"In \[3\]: ")
+    shown = re.sub(r"\x1b\[\d*m", "", terminal.before).replace("\r\n", "\n")
+    assert "so I describe what I was sent.\n\n*Offline demo model" in shown
+    assert "\n[Searched the web: Search the web for tides.]\n" in shown
+    assert " · 1 web search · " in shown

@@ -40,13 +40,15 @@ REASONS = [
     "model_context_window_exceeded", "a_new_reason", None,
 ]  # fmt: skip
 STAGES: list[Stage] = ["complete", "interrupted", "cut", "refused", "max_tokens", "failed"]
+FOUND = [{"type": "web_search_result", "url": "https://a.example", "title": "A", "encrypted_content": "eA=="}]
 
 
 def block_events(dice: random.Random, index: int) -> list[dict[str, Any]]:
     """One content block of a stream: of any kind, whole or not."""
     name = f"toolu_{dice.randrange(3)}"  # ids repeat now and then
+    served = f"srv_{dice.randrange(3)}"
     thought = dice.choice([text for text in TEXTS if text.isascii()])
-    signature = sign(thought, b"") if dice.random() < 0.7 else ""
+    signature = sign(thought, b"", "claude-sonnet-5-5") if dice.random() < 0.7 else ""
     start, deltas = dice.choice(
         [
             (
@@ -65,7 +67,11 @@ def block_events(dice: random.Random, index: int) -> list[dict[str, Any]]:
                 {"type": "tool_use", "id": name, "name": "plot", "input": {}},
                 [("input_json_delta", "partial_json", dice.choice(INPUTS))],
             ),
-            ({"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {}}, []),
+            (
+                {"type": "server_tool_use", "id": served, "name": "web_search", "input": {}},
+                [("input_json_delta", "partial_json", dice.choice(INPUTS))],
+            ),
+            ({"type": "web_search_tool_result", "tool_use_id": served, "content": FOUND}, []),
             ({"type": "brand_new", "data": [1, 2]}, []),
         ]
     )
@@ -113,7 +119,7 @@ def test_no_sequence_of_faults_and_interrupts_wedges_a_conversation() -> None:
     service = Service(Catalogue())
     model = models.find("sonnet")
     assert model is not None
-    asked = 0
+    asked = pauses = 0
     for seed in range(SEQUENCES):
         dice = random.Random(seed)
         conversation = Conversation("c1")
@@ -128,16 +134,26 @@ def test_no_sequence_of_faults_and_interrupts_wedges_a_conversation() -> None:
             fold = Fold()
             for event in decoded(stream(dice)):
                 fold.take(event)
-            turn = prepared.turn(fold.answer(), dice.choice(STAGES))
+            answer = fold.answer()
+            if answer.complete and answer.stop_reason == "pause_turn" and dice.random() < 0.7:
+                prepared = prepared.after(answer)
+                accepted(prepared.request(None), service)
+                fold = Fold()
+                for event in decoded(stream(dice)):
+                    fold.take(event)
+                answer = fold.answer()
+                pauses += 1
+            turn = prepared.turn(answer, dice.choice(STAGES))
             conversation = conversation.put(turn, dice.choice(["replace", "append", "truncate"]))
             if dice.random() < 0.1:
                 conversation = conversation.undo()
             if dice.random() < 0.1:
                 conversation = conversation.without_cells(["cell-0"])
     assert asked > 2 * SEQUENCES
+    assert pauses > SEQUENCES // 20
 
 
-SIGNED = sign("so", b"")
+SIGNED = sign("so", b"", "claude-sonnet-5-5")
 BLOCKS: list[dict[str, Any]] = [
     {"type": "text", "text": "hello"},
     {"type": "text", "text": " \n"},
@@ -156,6 +172,13 @@ BLOCKS: list[dict[str, Any]] = [
     {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": " "}]},
     {"type": "tool_result", "tool_use_id": "toolu_9", "content": "of no call"},
     {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {}},
+    {"type": "web_search_tool_result", "tool_use_id": "srv_1", "content": FOUND},
+    {"type": "server_tool_use", "id": "srv_2", "name": "web_fetch", "input": {"url": "half \ud83d"}},
+    {
+        "type": "web_fetch_tool_result",
+        "tool_use_id": "srv_2",
+        "content": {"type": "web_fetch_tool_result_error", "error_code": "unavailable"},
+    },
     {"type": "brand_new"},
     {"no": "type"},
 ]

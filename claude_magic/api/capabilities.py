@@ -126,6 +126,8 @@ def _thinking(model: Model, wanted: Wanted) -> _Refusal | None:
             what = f"{model.id} cannot do without thinking at effort {wanted.effort}"
             return what, f"use effort {_words(able.quiet)}", None
         return None
+    if not able.modes:
+        return f"{model.id} does not think", "leave --thinking out", takes
     if off and able.always:
         return f"{model.id} always thinks", "lower the effort for less", takes
     if off:
@@ -133,6 +135,8 @@ def _thinking(model: Model, wanted: Wanted) -> _Refusal | None:
         return f"{model.id} has no thinking {mode!r}", f"{other!r} turns it off", None
     if mode == "enabled":
         return f"{model.id} takes no budget for thinking", "say how much by --effort", takes
+    if "enabled" not in able.modes:
+        return f"{model.id} takes no thinking {mode!r}", f"it takes {_words(able.modes)}", takes
     return f"{model.id} thinks by a budget only", "give it one", takes
 
 

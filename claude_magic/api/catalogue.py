@@ -54,6 +54,8 @@ class Listed:
     images: bool | None = None
     pdfs: bool | None = None
     structured: bool | None = None
+    web_search: bool | None = None
+    code_execution: bool | None = None
     effort: tuple[str, ...] | None = None
     thinking: tuple[str, ...] | None = None
 
@@ -159,6 +161,8 @@ def _over(listed: Listed, known: Model) -> Model:
         images=known.images if listed.images is None else listed.images,
         pdfs=known.pdfs if listed.pdfs is None else listed.pdfs,
         structured=known.structured if listed.structured is None else listed.structured,
+        web_search=listed.web_search,
+        code_execution=listed.code_execution,
         effort=known.effort if listed.effort is None else listed.effort,
         default_effort=default,
         thinking=thinking,
@@ -233,8 +237,10 @@ def described(info: object) -> Listed | None:
             "images": _supported(able.get("image_input")),
             "pdfs": _supported(able.get("pdf_input")),
             "structured": _supported(able.get("structured_outputs")),
+            "web_search": _supported(_inner(able, "server_tools").get("web_search")),
+            "code_execution": _supported(_inner(able, "server_tools").get("code_execution")),
             "effort": _chosen(able.get("effort"), EFFORTS),
-            "thinking": _chosen((able.get("thinking") or {}).get("types"), _MODES),
+            "thinking": _chosen(_inner(able, "thinking").get("types"), _MODES),
         }
     )
 
@@ -245,6 +251,11 @@ def _day(value: object) -> str:
         return ""
     day = (value.astimezone(UTC) if value.tzinfo else value).date()
     return day.isoformat() if day.year > 1970 else ""
+
+
+def _inner(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = raw.get(name)
+    return value if isinstance(value, Mapping) else {}
 
 
 def _supported(value: object) -> bool | None:
@@ -330,6 +341,8 @@ def _listed(raw: Mapping[str, Any]) -> Listed | None:
         images=flag("images"),
         pdfs=flag("pdfs"),
         structured=flag("structured"),
+        web_search=flag("web_search"),
+        code_execution=flag("code_execution"),
         effort=words("effort", EFFORTS),
         thinking=words("thinking", _MODES),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from claude_magic.api.repair import seen_sound
 from claude_magic.api.request import Message, Request
+from claude_magic.api.server_tools import CALL, is_result
 from claude_magic.characters import is_sendable
 from claude_magic.errors import UsageProblem
 
@@ -17,13 +18,14 @@ MOST_BYTES = 32_000_000
 
 _KINDS = {
     "user": frozenset({"text", "image", "document", "tool_result", "search_result"}),
-    "assistant": frozenset({"text", "thinking", "redacted_thinking", "tool_use"}),
+    "assistant": frozenset({"text", "thinking", "redacted_thinking", "tool_use", CALL}),
 }
 _REQUIRED = {
     "text": "text",
     "thinking": "signature",
     "redacted_thinking": "data",
     "tool_use": "id",
+    CALL: "id",
     "tool_result": "tool_use_id",
     "image": "source",
     "document": "source",
@@ -47,7 +49,8 @@ def check(request: Request) -> None:
     UsageProblem
         With the first rule it breaks. Nothing was sent.
     """
-    wrong = next(filter(None, (_head(request), _order(request.messages), _pairs(request.messages))), "")
+    messages = request.messages
+    wrong = next(filter(None, (_head(request), _order(messages), _pairs(messages), _served(messages))), "")
     if wrong:
         raise UsageProblem(
             f"The API would refuse this: {wrong}. Nothing was sent. "
@@ -68,7 +71,7 @@ def _head(request: Request) -> str:
 
 
 def _order(messages: Sequence[Message]) -> str:
-    if not messages or messages[0].role != "user" or messages[-1].role != "user":
+    if not messages or messages[0].role != "user" or not (messages[-1].role == "user" or _paused(messages)):
         return "a conversation begins and ends with the user"
     for number, message in enumerate(messages, 1):
         facts = [_facts(block) for block in message.blocks]
@@ -76,8 +79,39 @@ def _order(messages: Sequence[Message]) -> str:
             return f"message {number} is empty"
         if wrong := next((fact.wrong for fact in facts if fact.wrong), ""):
             return f"message {number} has {wrong}"
-        if alien := next((fact.kind for fact in facts if fact.kind not in _KINDS[message.role]), ""):
+        if alien := next((fact.kind for fact in facts if not _belongs(fact.kind, message.role)), ""):
             return f"message {number} of the {message.role} has a block of type {alien!r}"
+    return ""
+
+
+def _belongs(kind: str, role: str) -> bool:
+    return kind in _KINDS[role] or (role == "assistant" and is_result(kind))
+
+
+def _paused(messages: Sequence[Message]) -> bool:
+    """Whether the last message is one in which the model paused while a tool of the API was at work."""
+    kinds = [_facts(block).kind for block in messages[-1].blocks]
+    return "tool_use" not in kinds and any(kind == CALL or is_result(kind) for kind in kinds)
+
+
+def _served(messages: Sequence[Message]) -> str:
+    """Whether calls of the API's own tools have their results; those of the answer under way may wait."""
+    waiting: set[str] = set()
+    called: set[str] = set()
+    for number, message in enumerate(messages, 1):
+        facts = [_facts(block) for block in message.blocks]
+        if waiting and message.role == "user" and any(fact.kind != "tool_result" for fact in facts):
+            return f"message {number} comes before the result of a tool of the API"
+        for fact in facts:
+            if fact.kind == CALL and fact.id in called:
+                return f"message {number} repeats the id of a call of the API's own tools"
+            if fact.kind == CALL:
+                called.add(fact.id)
+                waiting.add(fact.id)
+            elif is_result(fact.kind):
+                if fact.id not in waiting:
+                    return f"message {number} has the result of a tool of the API without its call"
+                waiting.remove(fact.id)
     return ""
 
 
@@ -110,7 +144,7 @@ def _facts(block: bytes) -> _Facts:
     kind = raw.get("type") if isinstance(raw, dict) else None
     if not isinstance(kind, str) or not kind:
         return _Facts(wrong="a block without a type")
-    required = _REQUIRED.get(kind, "type")
+    required = _REQUIRED.get(kind, "tool_use_id" if is_result(kind) else "type")
     if not raw.get(required):
         return _Facts(kind, wrong=f"a {kind} block without its {required}")
     if kind == "text" and not str(raw["text"]).strip():

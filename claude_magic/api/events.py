@@ -20,12 +20,15 @@ class MessageStart:
     ----------
     cache_miss : str
         The API's word for why its prompt cache was missed; ``pending`` where it does not know yet.
+    container : str
+        The id of the container in which the API runs code; ``""`` where it tells none.
     """
 
     message_id: str
     model: str
     usage: Mapping[str, Any]
     cache_miss: str = ""
+    container: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,13 @@ class BlockStop:
 
 @dataclass(frozen=True, slots=True)
 class MessageDelta:
-    """Why the reply ends, and its cumulative usage."""
+    """Why the reply ends, and its cumulative usage; in which container the API has run code, if it tells."""
 
     stop_reason: str
     stop_sequence: str
     stop_details: Mapping[str, Any] | None
     usage: Mapping[str, Any]
+    container: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,7 @@ def _event(kind: str, raw: Mapping[str, Any]) -> Event:
                 _text(message, "model"),
                 _object(message, "usage"),
                 _cache_miss(message.get("diagnostics")),
+                _text(_object(message, "container"), "id"),
             )
         case "content_block_start":
             return BlockStart(_index(raw), _block(_object(raw, "content_block", needed=True)))
@@ -185,6 +190,7 @@ def _event(kind: str, raw: Mapping[str, Any]) -> Event:
                 _text(delta, "stop_sequence"),
                 _object(delta, "stop_details") or None,
                 _object(raw, "usage"),
+                _text(_object(delta, "container"), "id"),
             )
         case "message_stop":
             return MessageStop()

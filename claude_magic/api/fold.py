@@ -26,7 +26,7 @@ from claude_magic.api.events import (
 )
 from claude_magic.characters import whole
 from claude_magic.citations import Numbers
-from claude_magic.sections import server_section
+from claude_magic.served import server_section
 from claude_magic.values import (
     Answer,
     OtherPart,
@@ -140,6 +140,7 @@ class Fold:
                 message_id=event.message_id,
                 model=event.model,
                 usage=merge(Usage(), event.usage),
+                container=event.container,
             )
 
     def _end(self, event: MessageDelta) -> None:
@@ -149,6 +150,7 @@ class Fold:
             stop_sequence=event.stop_sequence or self._head.stop_sequence,
             stop_details=event.stop_details or self._head.stop_details,
             usage=replace(merge(self._head.usage, event.usage), final=True),
+            container=event.container or self._head.container,
         )
 
     def _open(self, index: int, block: Mapping[str, Any]) -> None:
@@ -249,6 +251,7 @@ def merge(usage: Usage, raw: Mapping[str, Any]) -> Usage:
         ),
         thinking_tokens=number(details.get("thinking_tokens"), usage.thinking_tokens),
         web_searches=number(tools.get("web_search_requests"), usage.web_searches),
+        web_fetches=number(tools.get("web_fetch_requests"), usage.web_fetches),
         service_tier=word("service_tier", usage.service_tier),
         speed=word("speed", usage.speed),
         inference_geo=word("inference_geo", usage.inference_geo),

@@ -93,6 +93,8 @@ class Model:
         Whether it can be made to call a tool.
     images, pdfs, structured : bool or None
         Whether it takes pictures and PDFs, and answers by a JSON schema.
+    web_search, code_execution : bool or None
+        Whether the API that was asked says that it has these tools for it.
     dated : str
         Of an id with a date in it: the plain id of the same model.
     limits_known : bool
@@ -119,6 +121,8 @@ class Model:
     images: bool | None = None
     pdfs: bool | None = None
     structured: bool | None = None
+    web_search: bool | None = None
+    code_execution: bool | None = None
     dated: str = ""
     limits_known: bool = True
 
@@ -327,8 +331,13 @@ def saved(model: Model, usage: Usage) -> float | None:
 
 def saved_by_cache(name: str, usage: Usage) -> float | None:
     """What the prompt cache saved of a reply of the model of this id; as of `saved`."""
-    model = find(name) or find(re.sub(r"-20\d{6}$", "", name))
+    model = find(name) or find(plain_id(name))
     return saved(model, usage) if model is not None else None
+
+
+def plain_id(name: str) -> str:
+    """An id without the date that may be in it: both mean the same model."""
+    return re.sub(r"-20\d{6}$", "", name)
 
 
 def cost(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from claude_magic.api.models import Model
+from claude_magic.errors import UsageProblem
 
 LEAST_BUDGET = 1024
 """Tokens of the smallest budget for thinking that the API takes."""
@@ -44,17 +45,30 @@ class Options:
         return next((mode for mode in choices if mode in modes), choices[0] if choices else "")
 
     def parameters(self, model: Model, max_tokens: int) -> dict[str, Any]:
-        """The parameters of the request, those left out that say nothing."""
+        """The parameters of the request, those left out that say nothing.
+
+        Raises
+        ------
+        UsageProblem
+            Where the answer may have too few tokens to think by a budget. Nothing was sent.
+        """
         config: dict[str, Any] = {"effort": self.effort} if self.effort else {}
         if self.schema:
             config["format"] = {"type": "json_schema", "schema": json.loads(self.schema)}
-        chosen = {"output_config": config, "thinking": self._thinking(self.mode(model), max_tokens)}
+        chosen = {"output_config": config, "thinking": self._thinking(model, max_tokens)}
         if self.must_call:
             chosen["tool_choice"] = {"type": "tool", "name": self.must_call}
         return {name: value for name, value in chosen.items() if value}
 
-    def _thinking(self, mode: str, max_tokens: int) -> dict[str, Any]:
+    def _thinking(self, model: Model, max_tokens: int) -> dict[str, Any]:
+        mode = self.mode(model)
         if mode == "enabled":
+            if max_tokens <= LEAST_BUDGET:
+                raise UsageProblem(
+                    f"{model.id} thinks by a budget of at least {LEAST_BUDGET:,} tokens, within the "
+                    f"{max_tokens:,} of the answer: allow more by --max-tokens (or --max-cost), or leave "
+                    "--thinking out. Nothing was sent."
+                )
             budget = max(LEAST_BUDGET, min(self.budget or max_tokens // 2, max_tokens - 1))
             return {"type": mode, "budget_tokens": budget}
         return {"type": mode, **({"display": "summarized"} if mode == "adaptive" else {})} if mode else {}

@@ -26,7 +26,11 @@ WRITE_1H = 2.0
 """A cache entry for an hour, times the input's price."""
 
 WEB_SEARCH = 0.01
-"""USD a search: $10 per 1,000, as long known; not on the list that was compared. No multiplier applies."""
+"""USD a search: $10 per 1,000, after the vendor's page on it. No multiplier applies.
+
+Reading pages costs nothing but its tokens. Running code is free beside the web tools of 2026, else charged by
+the hour of its container; the usage of a reply tells nothing of that, so it is in no cost here.
+"""
 
 PER_TOKEN = 1e-6
 

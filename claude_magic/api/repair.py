@@ -1,8 +1,8 @@
 """Repair of a request's messages, on a copy: so that no fault of the past makes the API refuse the next one.
 
 What is stored stays as it was received. Unreadable, empty, unsigned and unknown blocks are left out,
-characters no request can carry are replaced, every tool call is answered exactly once, and a question
-stands last.
+characters no request can carry are replaced, every tool call is answered exactly once, a call of the API's
+own tools stands with its result or not at all, and a question stands last, or what the model paused in.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from claude_magic.api.request import Message, encode, encode_any
+from claude_magic.api.server_tools import CALL, is_result
 from claude_magic.characters import sendable
 from claude_magic.values import Answer, OtherPart, Part, TextPart, ThinkingPart, ToolUsePart
 
@@ -22,6 +23,7 @@ LARGE = 65_536
 """Bytes from which a picture or document is not parsed when it can be seen to be sound."""
 
 _THINKING = frozenset({"thinking", "redacted_thinking"})
+_GOES_ON = frozenset({"tool_use", "pause_turn"})
 _UNANSWERED = "interrupted: this call was not run"
 
 
@@ -48,15 +50,16 @@ def repaired(messages: Iterable[Message]) -> tuple[Message, ...]:
     Returns
     -------
     tuple of Message
-        Begins and ends with a user's message; empty where there is none.
+        Begins with a user's message, and ends with one, or with that in which the model paused while a
+        tool of the API was at work; empty where there is no user's message.
     """
     mended = [
         (message.role, [one for block in message.blocks if (one := _mended(message.role, block)).json])
         for message in messages
     ]
-    telling = [(role, blocks) for role, blocks in mended if _says_something(blocks)]
-    paired = _paired(list(itertools.dropwhile(lambda message: not _begins(*message), telling)))
-    while paired and paired[-1][0] != "user":
+    served = _served(list(itertools.dropwhile(lambda message: not _begins(*message), mended)))
+    paired = _paired([(role, blocks) for role, blocks in served if _says_something(blocks)])
+    while paired and paired[-1][0] != "user" and not _paused(paired[-1][1]):
         paired.pop()
     return tuple(Message(role, tuple(block.json for block in blocks)) for role, blocks in paired)
 
@@ -67,6 +70,10 @@ def assistant_message(answer: Answer) -> bytes:
     parts = (part for part in answer.parts if answer.complete or not isinstance(part, ToolUsePart))
     params = filter(None, map(_param, parts))
     blocks = [one for param in params if (one := _mended("assistant", encode_any(param))).json]
+    if not (answer.complete and answer.stop_reason in _GOES_ON):
+        # Results of an earlier pause's calls stand at the beginning: whether they are in place is seen later.
+        brought = {block.id for block in blocks if is_result(block.kind)}
+        blocks = [block for block in blocks if block.kind != CALL or block.id in brought]
     if not _says_something(blocks):
         return b""
     return b"".join(Message("assistant", tuple(block.json for block in blocks)).pieces())
@@ -87,6 +94,12 @@ def _param(part: Part) -> Mapping[str, Any] | None:
             return {"type": "redacted_thinking", "data": raw.get("data", "")}
         case ToolUsePart(id_, name, input_json):
             return {"type": "tool_use", "id": id_, "name": name, "input": _object(input_json)}
+        case OtherPart(kind, raw) if kind == CALL:
+            told = {name: value for name, value in raw.items() if name != "input_json"}
+            given = raw.get("input_json")
+            return {**told, "input": _object(given)} if isinstance(given, str) else told
+        case OtherPart(kind, raw) if is_result(kind):
+            return raw
         case OtherPart():
             return None
 
@@ -105,6 +118,36 @@ def _begins(role: str, blocks: Sequence[_Mended]) -> bool:
 
 def _says_something(blocks: Sequence[_Mended]) -> bool:
     return any(block.kind not in _THINKING for block in blocks)
+
+
+def _paused(blocks: Sequence[_Mended]) -> bool:
+    """Whether a message is one that the model may go on with: a tool of the API is in it."""
+    return any(block.kind == CALL or is_result(block.kind) for block in blocks)
+
+
+def _served(messages: _Messages) -> _Messages:
+    """The messages with calls of the API's own tools only where their results stand, and the reverse.
+
+    A result may come in the message after a pause, or behind the results of other tools; and a call of the
+    answer that is under way may still wait for it. A question ends what came before it.
+    """
+    waiting: dict[str, tuple[int, int]] = {}
+    called: set[str] = set()
+    left_out: set[tuple[int, int]] = set()
+    for number, (role, blocks) in enumerate(messages):
+        if _begins(role, blocks):
+            left_out |= set(waiting.values())
+            waiting = {}
+        for index, block in enumerate(blocks if role == "assistant" else ()):
+            if block.kind == CALL and block.id not in called:
+                called.add(block.id)
+                waiting[block.id] = number, index
+            elif block.kind == CALL or (is_result(block.kind) and waiting.pop(block.id, None) is None):
+                left_out.add((number, index))
+    return [
+        (role, [block for index, block in enumerate(blocks) if (number, index) not in left_out])
+        for number, (role, blocks) in enumerate(messages)
+    ]
 
 
 def _paired(messages: _Messages) -> _Messages:
@@ -134,6 +177,8 @@ def _paired(messages: _Messages) -> _Messages:
             fresh.append(block)
         if _says_something(fresh):
             paired.append((role, fresh))
+    if open_calls and _paused(paired[-1][1]):
+        paired.append(("user", [_not_run(call) for call in open_calls]))
     return paired
 
 
@@ -171,7 +216,7 @@ def seen_sound(block: bytes) -> str:
 
 
 def _id(raw: Mapping[str, Any]) -> str:
-    return str(raw.get("id" if raw["type"] == "tool_use" else "tool_use_id", ""))
+    return str(raw.get("id" if raw["type"] in ("tool_use", CALL) else "tool_use_id", ""))
 
 
 def _sound(role: str, raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -187,9 +232,12 @@ def _sound(role: str, raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
             return raw if signed and _clean_all(raw) == raw else None
         case "assistant", "redacted_thinking":
             return raw if raw.get("data") else None
-        case "assistant", "tool_use":
+        case "assistant", "tool_use" | "server_tool_use":
             named = bool(raw.get("id") and raw.get("name")) and isinstance(raw.get("input"), dict)
             return _clean_all(raw) if named else None
+        case "assistant", str(kind) if is_result(kind):
+            # Parts of it are signed or encrypted: as it stands, or not at all.
+            return raw if raw.get("tool_use_id") and raw.get("content") and _clean_all(raw) == raw else None
         case "user", "tool_result":
             content = raw.get("content")
             said = [one for one in content if not _is_blank(one)] if isinstance(content, list) else content

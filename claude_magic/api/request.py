@@ -100,15 +100,26 @@ def _tool_result(call: Call) -> bytes:
 
 
 @functools.lru_cache(maxsize=4096)
-def replied(reply: bytes) -> Message:
-    """The assistant message that a turn keeps as JSON, by its blocks; empty where it cannot be read."""
+def replied(reply: bytes, *, thinking: bool = True) -> Message:
+    """The assistant message that a turn keeps as JSON, by its blocks; empty where it cannot be read.
+
+    Parameters
+    ----------
+    thinking : bool
+        Whether its thinking is among them.
+    """
     try:
         content = json.loads(reply)["content"]
     except (ValueError, KeyError, TypeError, RecursionError):
         content = []
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
-    return Message("assistant", tuple(encode_any(block) for block in content))
+    said = [block for block in content if thinking or not _is_thinking(block)]
+    return Message("assistant", tuple(map(encode_any, said)))
+
+
+def _is_thinking(block: object) -> bool:
+    return isinstance(block, dict) and block.get("type") in ("thinking", "redacted_thinking")
 
 
 def encode_any(block: object) -> bytes:
@@ -136,7 +147,7 @@ class Request:
     tools : tuple of bytes
         The definitions of the tools that may be called, as JSON.
     options : str
-        Our own parameters, as a JSON object: ``thinking``, ``output_config``, ``tool_choice``.
+        Our own parameters, as a JSON object: ``thinking``, ``output_config``, ``tool_choice``, ``container``.
     """
 
     model: str

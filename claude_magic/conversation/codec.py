@@ -181,6 +181,7 @@ def _answer_fields(answer: Answer) -> dict[str, Any]:
         "stop_details": answer.stop_details,
         "complete": answer.complete,
         "cache_miss": answer.cache_miss,
+        "container": answer.container,
     }
 
 

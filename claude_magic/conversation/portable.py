@@ -37,7 +37,7 @@ MOST_TURNS = 100_000
 
 _PARTS = {"text": TextPart, "thinking": ThinkingPart, "tool_use": ToolUsePart, "other": OtherPart}
 _SENT = ("text", "image", "document")
-_SAID = ("text", "thinking", "redacted_thinking", "tool_use")
+_SAID = ("text", "thinking", "redacted_thinking", "tool_use", "server_tool_use")
 _SOURCES = ("base64", "text", "content", "url", "file")
 
 
@@ -318,7 +318,8 @@ def _checked(turn: Turn, number: int) -> Turn:
         if not isinstance(content, list) or not content or set(reply) != {"role", "content"}:
             raise PortableProblem(f"turn {number} has a reply that is no assistant's message")
         for one in content:
-            if not isinstance(one, dict) or one.get("type") not in _SAID:
+            kind = one.get("type") if isinstance(one, dict) else None
+            if not isinstance(kind, str) or not (kind in _SAID or kind.endswith("_tool_result")):
                 raise PortableProblem(
                     f"turn {number} has a reply that is more than text, thinking and tool calls"
                 )

@@ -70,6 +70,8 @@ class Spent:
         Whether the answer came from the store: it used no tokens.
     final : bool
         Whether the API has counted the output; else it is an estimate.
+    web_searches, web_fetches : int
+        Made by the API; searches are charged, and in `cost`.
     """
 
     number: int
@@ -94,6 +96,8 @@ class Spent:
     demo: bool
     reused: bool
     final: bool
+    web_searches: int = 0
+    web_fetches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,8 @@ class Sum:
     cost: float = 0.0
     demo_cost: float = 0.0
     saved: float = 0.0
+    web_searches: int = 0
+    web_fetches: int = 0
 
     @property
     def prompt_tokens(self) -> int:
@@ -224,6 +230,8 @@ def total(rows: Iterable[Spent], label: str = "", *, demo: bool = False) -> Sum:
         cost=math.fsum(row.cost for row in own if row.cost is not None),
         demo_cost=math.fsum(row.demo_cost for row in own if row.demo_cost is not None),
         saved=math.fsum(row.saved for row in own if row.saved is not None),
+        web_searches=sum(row.web_searches for row in own),
+        web_fetches=sum(row.web_fetches for row in own),
     )
 
 
@@ -301,6 +309,8 @@ def _spent(row: Sequence[Any], saved: Saved) -> Spent:
         demo=bool(demo),
         reused=bool(reused),
         final=usage.final,
+        web_searches=usage.web_searches,
+        web_fetches=usage.web_fetches,
     )
 
 
@@ -325,6 +335,8 @@ def _usage(cell: object) -> Usage:
         cache_creation_1h_tokens=count("cache_creation_1h_tokens"),
         thinking_tokens=count("thinking_tokens"),
         final=bool(fields.get("final", False)),
+        web_searches=count("web_searches"),
+        web_fetches=count("web_fetches"),
     )
 
 

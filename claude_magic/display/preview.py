@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from claude_magic.display.strip import data_size, told
 from claude_magic.display.table import Table
@@ -21,6 +23,8 @@ def preview(
     total: str,
     done: str,
     extra: str = "",
+    options: str = "",
+    tools: Sequence[bytes] = (),
 ) -> Table:
     """The parts of a request in the order in which they would go out.
 
@@ -34,18 +38,34 @@ def preview(
         What was done with it.
     extra : str
         Further parameters, as JSON.
+    options : str
+        How the model is to answer, as JSON: effort, thinking, a schema.
+    tools : sequence of bytes
+        What it may call, as JSON.
     """
     rows = [("model", model, "")]
     if system:
         rows.append(("system", _start(system), _about(len(system))))
     if extra:
         rows.append(("extra", _start(extra), ""))
+    rows += _asked(json.loads(options) if options else {})
+    for tool in map(json.loads, tools):
+        told = " ".join(str(tool.get(field) or "") for field in ("name", "type", "description")).strip()
+        rows.append(("tool", _start(told), ""))
     for number, turn in enumerate(history, 1):
         rows += [(f"turn {number}, user", *_row(block)) for block in turn.blocks]
         rows.append((f"turn {number}, assistant", _start(turn.text), _about(len(turn.text))))
     rows += [("user", *_row(block)) for block in blocks]
     rows.append(("request", f"{data_size(size)}, {done}", total))
     return Table(("part", "content", "tokens"), tuple(rows))
+
+
+def _asked(options: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """How the model is to answer: ``output_config`` by its fields, the rest as it is."""
+    for name, value in {**options, **options.get("output_config", {})}.items():
+        if name != "output_config":
+            pairs = value.items() if isinstance(value, dict) else ()
+            yield name, _start(", ".join(f"{key} {one}" for key, one in pairs) or str(value)), ""
 
 
 def _row(block: Block) -> tuple[str, str]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from claude_magic.citations import Source
-
-_SPECIAL = re.compile(r"([\\`*_\[\]<>$#|~])")
-_LONGEST = 160
+from claude_magic.wording import linked, plain
 
 
 def source_list(sources: Sequence[Source]) -> str:
@@ -19,14 +16,6 @@ def source_list(sources: Sequence[Source]) -> str:
 
 
 def _told(source: Source) -> str:
-    title = _plain(source.title)
-    url = "%20".join(source.url.split())  # a line end would begin a text of its own
-    where = f"[{title}]({url})" if url else title
     place = f", {source.place}" if source.place else ""
-    quote = f": “{_plain(source.quote)}”" if source.quote else ""
-    return f"{where}{place}{quote}"
-
-
-def _plain(text: str) -> str:
-    line = " ".join(text.split())
-    return _SPECIAL.sub(r"\\\1", line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…")
+    quote = f": “{plain(source.quote)}”" if source.quote else ""
+    return f"{linked(source.title, source.url)}{place}{quote}"

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from claude_magic.display.untrusted import visible
-from claude_magic.values import Turn, Usage
+from claude_magic.values import ThinkingPart, Turn, Usage
 
 STAGES = {
     "interrupted": "stopped, the answer is partial",
@@ -16,13 +16,18 @@ STAGES = {
     "failed": "failed",
 }
 """What is said of a turn that did not end by itself."""
-
+THINKING = {
+    "interrupted": "stopped while it was thinking",
+    "cut": "cut while it was thinking",
+    "max_tokens": "cut at max_tokens while it was thinking: allow more, or lower --effort",
+}
+"""What is said of one whose last block is thinking."""
 
 MISSES = {
     "model_changed": "the model changed",
     "system_changed": "the system prompt changed",
     "tools_changed": "the tools changed",
-    "messages_changed": "an earlier message changed",
+    "messages_changed": "an earlier message, or thinking, changed",
     "5m_passed": "5 minutes had passed",
     "1h_passed": "an hour had passed",
     "unknown": "the API gives no reason",
@@ -126,6 +131,8 @@ def ended_how(turn: Turn) -> str:
         return "stopped before an answer"
     if turn.answer.stop_reason == "model_context_window_exceeded":
         return "cut: the context window is full"
+    if turn.stage in THINKING and turn.answer.parts and isinstance(turn.answer.parts[-1], ThinkingPart):
+        return THINKING[turn.stage]
     return STAGES.get(turn.stage, "")
 
 
@@ -157,6 +164,8 @@ def _tokens(usage: Usage, saved: float = 0.0) -> list[str]:
         about = "" if usage.final else "≈"
         thought = f" ({usage.thinking_tokens:,} thinking)" if usage.thinking_tokens else ""
         parts.append(f"{about}{usage.output_tokens:,} out{thought}")
+    if usage.web_searches:
+        parts.append(f"{usage.web_searches:,} web search{'es' if usage.web_searches > 1 else ''}")
     return parts
 
 

@@ -17,6 +17,7 @@ class TextView:
     def __init__(self) -> None:
         self._begun = False
         self._said = ""
+        self._thinking = False
 
     def begin(self, status: Status, blocks: Sequence[Block]) -> None:
         """Print what goes with the prompt."""
@@ -32,14 +33,18 @@ class TextView:
             sys.stdout.write(apart + _dim(f"[{visible(str(status.wait))}]") + "\n")
             sys.stdout.flush()
         if text:
-            self._begun = True
+            if self._thinking:
+                sys.stdout.write("\n" if text.startswith("\n") else "\n\n")
+            self._begun, self._thinking = True, False
             sys.stdout.write(visible(text))
             sys.stdout.flush()
 
     def show(self, section: Section, status: Status) -> None:
         """Print thinking as it comes, and of a tool one line."""
         thinking = section.kind == "thinking"
-        begun = "\n" if self._begun and not thinking else ""
+        goes_on = thinking and self._thinking
+        begun = "\n" if (self._begun or self._thinking) and not goes_on else ""
+        self._thinking = thinking
         sys.stdout.write(begun + _dim(visible(section.body if thinking else f"[{section.title}]")))
         sys.stdout.write("" if thinking else "\n")
         sys.stdout.flush()
@@ -55,7 +60,7 @@ class TextView:
 
     def end(self, turn: Turn) -> None:
         """Print the summary line."""
-        begun = "\n" if self._begun else ""
+        begun = "\n" if self._begun or self._thinking else ""
         line = visible(final_line(turn))
         sys.stdout.write(f"{begun}\n{_dim(line)}\n")
         sys.stdout.flush()

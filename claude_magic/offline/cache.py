@@ -84,6 +84,9 @@ def lay_out(body: dict[str, Any], turns: tuple[Turn, ...], model: Model, counter
     ]
     system = content_blocks(body.get("system") or None, "system")
     rows += [("system", block.value, counter.block(block.value, model)) for block in system]
+    # Another kind of thinking, or another budget: what was kept of the messages is not found again.
+    asked = {key: value for key, value in (body.get("thinking") or {}).items() if key != "display"}
+    rows += [("thinking", asked, 0)] if asked else []
     for turn in turns:
         for index, block in enumerate(turn.blocks):
             opening = 0 if index else counter.turn_opening()

@@ -1,4 +1,7 @@
-"""Tool calls of the demo model: it calls the tools whose names the prompt mentions."""
+"""Tool calls of the demo model: it calls the tools whose names the prompt mentions.
+
+Of the API's own tools it makes up what they bring, and says so: no network is used, and nothing is run.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ _KNOWN_INPUTS: dict[str, dict[str, Any]] = {
     "str_replace_based_edit_tool": {"command": "view", "path": "."},
 }
 _SEARCH = re.compile(r"\b(web|search|look up|latest|news|online)\b", re.IGNORECASE)
+_RUN = re.compile(r"\b(run|execute|compute|calculate|code)\b", re.IGNORECASE)
 _URL = re.compile(r"https?://[^\s<>\"')\]]+")
 
 
@@ -51,18 +55,46 @@ def client_calls(body: dict[str, Any], turn: Turn) -> list[Draft]:
 
 
 def server_calls(body: dict[str, Any], turn: Turn) -> list[Draft]:
-    """Return a made-up web search or fetch with its result, where the tool is given and the prompt asks."""
+    """Return a made-up call with its result, where such a tool is given and the prompt asks for it.
+
+    The first draft is the call, the second its result.
+    """
+    kinds = ("web_", "code_execution_")
     names = {
-        tool.get("name") for tool in body.get("tools") or () if str(tool.get("type", "")).startswith("web_")
+        tool.get("name") for tool in body.get("tools") or () if str(tool.get("type", "")).startswith(kinds)
     }
     if (body.get("tool_choice") or {}).get("type") == "none" or turn.of("tool_result"):
         return []
     url = _URL.search(turn.prompt)
     if "web_fetch" in names and url:
-        return _fetch(url.group())
+        return _served("web_fetch", {"url": url.group()})
     if "web_search" in names and _SEARCH.search(turn.prompt):
-        return _search(" ".join(turn.prompt.split()[:12]))
+        return _served("web_search", {"query": " ".join(turn.prompt.split()[:12])})
+    if "code_execution" in names and _RUN.search(turn.prompt):
+        command = f"python3 -c 'print({len(turn.prompt.split())} * 2)'"
+        return _served("bash_code_execution", {"command": command})
     return []
+
+
+def after_pause(turns: tuple[Turn, ...]) -> list[Draft]:
+    """Return the results of the calls in which the last answer paused, and what there is to say of them."""
+    if turns[-1].role != "assistant":
+        return []
+    done = {block.value.get("tool_use_id") for block in turns[-1].blocks}
+    open_calls = [one.value for one in turns[-1].of("server_tool_use") if one.value["id"] not in done]
+    return [draft for call in open_calls for draft in _result(call["id"], call["name"], call["input"])]
+
+
+def _served(name: str, given: dict[str, Any]) -> list[Draft]:
+    identity = f"srvtoolu_local_{secrets.token_hex(10)}"
+    call = Draft("server_tool_use", json.dumps(given, ensure_ascii=False), {"id": identity, "name": name})
+    return [call, *_result(identity, name, given)]
+
+
+def _result(identity: str, name: str, given: dict[str, Any]) -> list[Draft]:
+    if name == "web_search":
+        return _search(identity)
+    return _fetch(identity, str(given.get("url"))) if name == "web_fetch" else _run(identity)
 
 
 def _mention(name: str, prompt: str) -> int:
@@ -82,8 +114,7 @@ def _call(tool: dict[str, Any], prompt: str) -> Draft:
     return Draft("tool_use", json.dumps(value, ensure_ascii=False), identity)
 
 
-def _search(query: str) -> list[Draft]:
-    name = f"srvtoolu_local_{secrets.token_hex(10)}"
+def _search(name: str) -> list[Draft]:
     url, title = "https://example.com/", "Example Domain (made up by the offline demo model)"
     result = {
         "type": "web_search_result",
@@ -100,19 +131,13 @@ def _search(query: str) -> list[Draft]:
         "url": url,
     }
     return [
-        Draft(
-            "server_tool_use",
-            json.dumps({"query": query}, ensure_ascii=False),
-            {"id": name, "name": "web_search"},
-        ),
         Draft("whole", fields={"type": "web_search_tool_result", "tool_use_id": name, "content": [result]}),
         Draft("text", "No network was used; this result is made up: "),
         Draft("text", "“This domain is for use in examples.”", {"citations": [citation]}),
     ]
 
 
-def _fetch(url: str) -> list[Draft]:
-    name = f"srvtoolu_local_{secrets.token_hex(10)}"
+def _fetch(name: str, url: str) -> list[Draft]:
     text = "The offline demo model does not use the network, so this page is empty."
     document = {
         "type": "document",
@@ -122,7 +147,21 @@ def _fetch(url: str) -> list[Draft]:
     }
     content = {"type": "web_fetch_result", "url": url, "content": document, "retrieved_at": None}
     return [
-        Draft("server_tool_use", json.dumps({"url": url}), {"id": name, "name": "web_fetch"}),
         Draft("whole", fields={"type": "web_fetch_tool_result", "tool_use_id": name, "content": content}),
         Draft("text", "No network was used; the page's text is a placeholder."),
+    ]
+
+
+def _run(name: str) -> list[Draft]:
+    content = {
+        "type": "bash_code_execution_result",
+        "stdout": "(made up by the offline demo model: no code was run)\n",
+        "stderr": "",
+        "return_code": 0,
+        "content": [],
+    }
+    kind = "bash_code_execution_tool_result"
+    return [
+        Draft("whole", fields={"type": kind, "tool_use_id": name, "content": content}),
+        Draft("text", "No code was run; its output is made up."),
     ]

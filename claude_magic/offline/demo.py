@@ -15,6 +15,8 @@ attached to it:
     (at the start) gives the rest of the answer before, where that was cut.
 a tool's name
     calls that tool.
+``pause``
+    pauses in the middle of a search, a fetch or a run of code, where such a tool of the API is given.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from . import samples, thought
-from .calls import client_calls, server_calls
+from .calls import after_pause, client_calls, server_calls
 from .citing import citations
 from .describe import attachments, many, quoted, tables
 from .draft import Draft
@@ -41,6 +43,7 @@ OPENING = "*Offline demo model, not Claude.*"
 _ECHO = re.compile(r"\s*(?:say|repeat exactly):[ \t]?(.*)", re.IGNORECASE | re.DOTALL)
 _WORDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3}){1,2}|\d{1,7})[ -]words?\b", re.IGNORECASE)
 _MAX_WORDS = 200_000
+_PAUSE = re.compile(r"\bpause\b", re.IGNORECASE)
 _RECALL = re.compile(
     r"\b(remember|earlier|what (?:did|have) i (?:ask|say|said|asked)|so far)\b", re.IGNORECASE
 )
@@ -66,6 +69,8 @@ def answer(body: dict[str, Any], turns: tuple[Turn, ...], model: Model, inspecto
         Knows the images and PDFs of the request.
     """
     last = next(turn for turn in reversed(turns) if turn.role == "user")
+    if resumed := after_pause(turns):
+        return [*_thinking(body, turns, last, model), *resumed]
     drafts = _thinking(body, turns, last, model)
     if _GO_ON.match(last.prompt) and (rest := _rest(body, turns, model, inspector)):
         return [*drafts, Draft("text", rest)]
@@ -83,7 +88,10 @@ def answer(body: dict[str, Any], turns: tuple[Turn, ...], model: Model, inspecto
         text = echo.removeprefix(prefill)
         return [*drafts, Draft("text", text)] if text else drafts
     drafts.append(Draft("text", "\n\n".join([OPENING, *_sections(body, turns, last, inspector)])))
-    return [*drafts, *server_calls(body, last), *citations(turns, last, inspector)]
+    served = server_calls(body, last)
+    if served and _PAUSE.search(last.prompt):
+        return [*drafts, served[0]]  # the call; its result comes when the client goes on
+    return [*drafts, *served, *citations(turns, last, inspector)]
 
 
 def _rest(body: dict[str, Any], turns: tuple[Turn, ...], model: Model, inspector: Inspector) -> str:
@@ -116,7 +124,7 @@ def _thinking(body: dict[str, Any], turns: tuple[Turn, ...], last: Turn, model: 
     )
     text, hidden = (said, "") if shown == "summarized" else ("", said)
     request = hashlib.sha256(json.dumps(body["messages"], sort_keys=True).encode()).digest()
-    return [Draft("thinking", text, {"signature": thought.sign(text, request)}, hidden)]
+    return [Draft("thinking", text, {"signature": thought.sign(text, request, model.id)}, hidden)]
 
 
 def _sections(body: dict[str, Any], turns: tuple[Turn, ...], last: Turn, inspector: Inspector) -> list[str]:

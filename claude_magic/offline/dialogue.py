@@ -46,25 +46,25 @@ def check_dialogue(
     """Refuse a conversation the API would refuse (ApiError 400, naming the message or block)."""
     if turns[0].role != "user":
         raise invalid("messages.0.role", 'first message must use the "user" role')
-    if turns[-1].role == "assistant" and (not model.prefill or structured):
+    if turns[-1].role == "assistant" and (not model.prefill or structured) and not _is_paused(turns[-1]):
         raise invalid(f"messages.{len(messages) - 1}", _NO_PREFILL)
     _check_contents(messages)
     for index, turn in enumerate(turns):
-        _check_blocks(turn)
+        _check_blocks(turn, model)
         if turn.role == "system":
             _check_system_turn(turns, index, model)
         if turn.role == "assistant":
-            _check_server_tools(turn)
             following = turns[index + 1] if index + 1 < len(turns) else None
             _check_answered(turn, following)
         else:
             previous = turns[index - 1] if index and turns[index - 1].role == "assistant" else None
             _check_results(turn, previous)
+    _check_server_tools(turns)
     calls = Counter(block.value["id"] for turn in turns for block in turn.of("tool_use"))
     for name, number in calls.items():
         if number > 1:
             raise invalid("messages", f"`tool_use` ids must be unique: {name}")
-    if turns[-1].role == "assistant":
+    if turns[-1].role == "assistant" and not _is_paused(turns[-1]):
         last = turns[-1].blocks[-1] if turns[-1].blocks else None
         if last is not None and last.text != last.text.rstrip():
             raise invalid(last.path, "final assistant content cannot end with trailing whitespace")
@@ -80,7 +80,12 @@ def _check_contents(messages: list[dict[str, Any]]) -> None:
             )
 
 
-def _check_blocks(turn: Turn) -> None:
+def _is_paused(turn: Turn) -> bool:
+    """Whether tools of the API are at work in an answer, so that it is sent back to go on."""
+    return bool(turn.of("server_tool_use", *_SERVER_RESULTS))
+
+
+def _check_blocks(turn: Turn, model: Model) -> None:
     for block in turn.blocks:
         kind = block.kind
         if kind not in _ALLOWED[turn.role]:
@@ -88,7 +93,7 @@ def _check_blocks(turn: Turn) -> None:
         if kind == "text":
             _check_text(block, turn.role)
         elif kind == "thinking":
-            if not thought.is_genuine(block.value["thinking"], block.value["signature"]):
+            if not thought.is_genuine(block.value["thinking"], block.value["signature"], model.id):
                 raise invalid(f"{block.path}.signature", "Invalid `signature` in `thinking` block")
         elif kind == "redacted_thinking":
             raise invalid(f"{block.path}.data", "Invalid `data` in `redacted_thinking` block")
@@ -120,17 +125,26 @@ def _check_system_turn(turns: tuple[Turn, ...], index: int, model: Model) -> Non
         raise invalid(path, "a system message must be last or be followed by an assistant message")
 
 
-def _check_server_tools(turn: Turn) -> None:
-    answered = {block.value["tool_use_id"] for block in turn.of(*_SERVER_RESULTS)}
-    called = {block.value["id"] for block in turn.of("server_tool_use")}
-    for block in turn.of("server_tool_use"):
-        if block.value["id"] not in answered:
-            raise invalid(block.path, f"`server_tool_use` {block.value['id']} has no result block")
-    for block in turn.of(*_SERVER_RESULTS):
-        if block.value["tool_use_id"] not in called:
-            raise invalid(
-                f"{block.path}.tool_use_id", f"no `server_tool_use` with id {block.value['tool_use_id']}"
-            )
+def _check_server_tools(turns: tuple[Turn, ...]) -> None:
+    """Refuse a call of the API's own tools without its result, and the reverse.
+
+    The result may stand behind the results of other tools, and the last answer's may still be to come.
+    """
+    waiting: dict[str, Block] = {}
+    called: set[str] = set()
+    for turn in turns:
+        if turn.role == "user" and len(turn.of("tool_result")) < len(turn.blocks):
+            for name, block in waiting.items():
+                raise invalid(block.path, f"`server_tool_use` {name} has no result block")
+        for block in turn.of("server_tool_use", *_SERVER_RESULTS):
+            name = str(block.value.get("id") or block.value.get("tool_use_id"))
+            if block.kind == "server_tool_use" and name in called:
+                raise invalid(block.path, f"`server_tool_use` ids must be unique: {name}")
+            if block.kind == "server_tool_use":
+                called.add(name)
+                waiting[name] = block
+            elif waiting.pop(name, None) is None:
+                raise invalid(f"{block.path}.tool_use_id", f"no `server_tool_use` with id {name}")
 
 
 def _check_answered(turn: Turn, following: Turn | None) -> None:

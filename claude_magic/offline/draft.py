@@ -108,6 +108,8 @@ def finish(drafts: Sequence[Draft], *, limit: int, stops: Sequence[str], density
         reason, found = "max_tokens", None
     elif found is not None:
         reason = "stop_sequence"
+    elif kept and kept[-1].kind == "server_tool_use":
+        reason = "pause_turn"
     else:
         reason = "tool_use" if any(draft.kind == "tool_use" for draft in kept) else "end_turn"
     return Answer(tuple(kept), reason, found, math.ceil(spent * density), math.ceil(thinking * density))

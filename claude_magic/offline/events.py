@@ -27,6 +27,7 @@ def stream(message: dict[str, Any], answer: Answer) -> Iterator[str]:
     begun = {
         **message,
         "content": [],
+        "container": None,  # told at the end only, as the API does
         "stop_reason": None,
         "stop_sequence": None,
         "usage": {**usage, "output_tokens": 1 if answer.tokens else 0, "output_tokens_details": None},
@@ -45,7 +46,7 @@ def stream(message: dict[str, Any], answer: Answer) -> Iterator[str]:
         "stop_reason": answer.stop_reason,
         "stop_sequence": answer.stop_sequence,
         "stop_details": None,
-        "container": None,
+        "container": message["container"],
     }
     final = {name: value for name, value in usage.items() if name not in _NOT_IN_DELTA}
     yield event("message_delta", {"delta": ending, "usage": final})

@@ -36,6 +36,8 @@ class Model:
         Pixels of the longer side to which images are scaled down.
     density
         Tokens per piece of text; newer tokenizers make about 30 % more.
+    newest_tools
+        Whether it takes the versions of the API's own tools from 2026 on.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Model:
     forced_tools: bool = True
     system_turns: bool = True
     fast: bool = False
+    newest_tools: bool = True
     created_at: str = _EPOCH
     lifecycle: str = "active"
     deprecated_at: str | None = None
@@ -83,13 +86,13 @@ class Model:
         }
 
     def _capabilities(self) -> dict[str, Any]:
-        # Says what this server does for the model: no batches, no code execution, no context editing.
+        # Says what this server does for the model: no batches, no context editing.
         no, yes = {"supported": False}, {"supported": True}
         forms = ("adaptive", "enabled", "disabled", "between_tools")
         return {
             "batch": no,
             "citations": yes,
-            "code_execution": no,
+            "code_execution": yes,
             "context_management": {
                 "supported": False,
                 "clear_thinking_20251015": no,
@@ -102,7 +105,7 @@ class Model:
             },
             "image_input": yes,
             "pdf_input": yes,
-            "server_tools": {"supported": True, "web_search": yes, "code_execution": no},
+            "server_tools": {"supported": True, "web_search": yes, "code_execution": yes},
             "structured_outputs": yes,
             "thinking": {
                 "supported": True,
@@ -120,6 +123,7 @@ _HUNDRED: dict[str, Any] = {
     "density": 1.0,
     "prefill": True,
     "system_turns": False,
+    "newest_tools": False,
 }
 
 _FABLE_5_1 = Model("claude-fable-5-1", "fable", "Claude Fable 5.1", forced_tools=False)

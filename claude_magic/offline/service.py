@@ -100,7 +100,7 @@ class Service:
             "stop_reason": answer.stop_reason,
             "stop_sequence": answer.stop_sequence,
             "stop_details": None,
-            "container": None,
+            "container": _container(body, answer),
             "diagnostics": diagnostics,
             "usage": {
                 **accounts.usage(),
@@ -122,6 +122,14 @@ def _server_tools(answer: Answer) -> dict[str, int] | None:
         "web_search_requests": names.count("web_search"),
         "web_fetch_requests": names.count("web_fetch"),
     }
+
+
+def _container(body: dict[str, Any], answer: Answer) -> dict[str, str] | None:
+    """The container in which code would have been run: the one the client names, else a new one."""
+    if not any(str(draft.fields.get("name")).endswith("code_execution") for draft in answer.drafts):
+        return None
+    name = body.get("container") or f"{rules.CONTAINER}{secrets.token_hex(10)}"
+    return {"id": name, "expires_at": "2100-01-01T00:00:00Z"}
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:

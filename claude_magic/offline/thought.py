@@ -1,4 +1,4 @@
-"""Signatures of the demo model's thinking, by which a changed or foreign thinking block is told.
+"""Signatures of the demo model's thinking, by which a changed block is told, and one of another model.
 
 The key is fixed, not secret: a conversation kept on disk must still be accepted by the next server process.
 """
@@ -14,21 +14,21 @@ _KEY = b"claude_magic offline demo model"
 _SALT_BYTES = 16
 
 
-def sign(text: str, request: bytes) -> str:
-    """Return the signature of a thinking text as it is shown; `request` makes it differ per request."""
+def sign(text: str, request: bytes, model: str) -> str:
+    """Return the signature of a model's thinking as it is shown; `request` makes it differ per request."""
     salt = hashlib.sha256(request).digest()[:_SALT_BYTES]
-    return base64.b64encode(salt + _mac(salt, text)).decode()
+    return base64.b64encode(salt + _mac(salt, text, model)).decode()
 
 
-def is_genuine(text: str, signature: str) -> bool:
-    """Return whether this text carries a signature of ours."""
+def is_genuine(text: str, signature: str, model: str) -> bool:
+    """Return whether this text carries a signature of ours, made for this model."""
     try:
         raw = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
         return False
     salt, mac = raw[:_SALT_BYTES], raw[_SALT_BYTES:]
-    return hmac.compare_digest(mac, _mac(salt, text))
+    return hmac.compare_digest(mac, _mac(salt, text, model))
 
 
-def _mac(salt: bytes, text: str) -> bytes:
-    return hmac.new(_KEY, salt + text.encode(), hashlib.sha256).digest()
+def _mac(salt: bytes, text: str, model: str) -> bytes:
+    return hmac.new(_KEY, salt + model.encode() + b"\0" + text.encode(), hashlib.sha256).digest()

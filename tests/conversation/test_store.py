@@ -96,7 +96,7 @@ def test_every_field_of_a_turn_comes_back(store: Store, path: Path) -> None:
             ToolUsePart("toolu_1", "plot", '{"half'),
             OtherPart("redacted_thinking", {"type": "redacted_thinking", "data": "xyz", "text": "trap"}),
         ),
-        usage=Usage(1, 2, 3, 4, 5, 6, True, 7, "batch", "fast", "us"),
+        usage=Usage(1, 2, 3, 4, 5, 6, True, 7, "batch", "fast", "us", 8),
         model="claude-opus-5-5",
         message_id="msg_9",
         stop_reason="stop_sequence",
@@ -104,6 +104,7 @@ def test_every_field_of_a_turn_comes_back(store: Store, path: Path) -> None:
         stop_details={"why": "x"},
         complete=True,
         cache_miss="system_changed",
+        container="container_1",
     )
     told = values.text_block("3 \ud800")
     turn = Turn(
