@@ -237,8 +237,7 @@ def _tried(prepared: Prepared, means: Means, pending: Turn, progress: _Progress)
 
 def _follow(prepared: Prepared, means: Means, pending: Turn, progress: _Progress) -> _Followed:
     """Make one try; draw and journal its reply while it comes."""
-    spoken = any(round_.answer.text for round_ in prepared.rounds)
-    fold = Fold(prepared.numbers(), apart=spoken)
+    fold = prepared.fold()
 
     def waiting() -> None:
         means.view.draw("", progress.status(fold))
@@ -267,7 +266,7 @@ def _follow(prepared: Prepared, means: Means, pending: Turn, progress: _Progress
     except (Exception, KeyboardInterrupt) as problem:  # noqa: BLE001 - kept first, raised by the caller
         ended = problem
     if ended is not None or means.stop.asked:
-        fold = stream.refold(Fold(prepared.numbers(), apart=spoken))
+        fold = stream.refold(prepared.fold())
     return _Followed(fold, drawn, ended, stream.begun, stream.request_id, stream.demo)
 
 

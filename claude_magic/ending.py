@@ -11,8 +11,9 @@ from claude_magic.api.repair import assistant_message
 from claude_magic.api.stream import decoded
 from claude_magic.citations import Numbers
 from claude_magic.display.sources import source_list
+from claude_magic.readable import readable
 from claude_magic.sections import answer_sections, joined
-from claude_magic.values import Answer, Call, OtherPart, Round, Section, Stage, Turn
+from claude_magic.values import Answer, Call, OtherPart, Round, Section, Stage, TextPart, Turn
 
 _STAGE_OF_STOP_REASON: Mapping[str, Stage] = {
     "refusal": "refused",
@@ -56,6 +57,7 @@ def ended(
     numbers: Numbers,
     *,
     thinking: bool = False,
+    data: bool = False,
 ) -> Turn:
     """A turn with its answer.
 
@@ -71,6 +73,8 @@ def ended(
         Numbers the sources that the answer cites.
     thinking : bool
         Whether thinking is shown.
+    data : bool
+        Whether the answer is data, its JSON to be shown readable.
     """
     asked = {
         str(part.raw["id"]): part.raw
@@ -82,7 +86,9 @@ def ended(
     sections = [
         section
         for reply, calls in replies
-        for section in answer_sections(reply, numbers, calls, thinking=thinking, before=asked)
+        for section in answer_sections(
+            _readable(reply) if data else reply, numbers, calls, thinking=thinking, before=asked
+        )
     ]
     text = joined(sections)
     cited = source_list(numbers.sources)
@@ -115,7 +121,7 @@ def recovered(turn: Turn, lines: Sequence[str], above: Sequence[Turn]) -> Turn:
         What stands above it: its answer may cite their documents.
     """
     numbers = Numbers(tuple(block for one in (*above, turn) for block in one.blocks))
-    fold = Fold(numbers)
+    fold = Fold(numbers, begins=turn.answer.text)
     for event in decoded(list(lines)):
         fold.take(event)
     answer = fold.answer()
@@ -123,3 +129,12 @@ def recovered(turn: Turn, lines: Sequence[str], above: Sequence[Turn]) -> Turn:
     done = ended(turn, answer, stage, models.find(answer.model or turn.model), numbers)
     # No header tells it any more, but the local API's ids do.
     return replace(done, demo=answer.message_id.startswith("msg_local_"))
+
+
+def _readable(answer: Answer) -> Answer:
+    """An answer with its JSON as it is shown."""
+    parts = [
+        replace(part, text=readable(part.text)) if isinstance(part, TextPart) else part
+        for part in answer.parts
+    ]
+    return replace(answer, parts=tuple(parts))

@@ -10,6 +10,7 @@
     │   ├── ApiBusy           rate limit or overload (429, 529, 5xx)
     │   ├── ConnectionProblem no connection, a broken one, or not an API at all
     │   └── StreamCut         the reply stopped before its end
+    ├── DataProblem           the answer is not the data that --schema asked for
     ├── ToolProblem           a kernel function could not be offered or run
     └── StoreProblem          the conversation could not be kept
 
@@ -135,6 +136,10 @@ class Interrupted(KeyboardInterrupt):
 
     def _render_traceback_(self) -> list[str]:
         return [_in_red(self, "Interrupted")]
+
+
+class DataProblem(ClaudeMagicError):
+    """The answer is not the data that was asked for; its text is kept."""
 
 
 class ToolProblem(ClaudeMagicError):

@@ -10,13 +10,14 @@ from jupyter_core.paths import jupyter_data_dir
 
 from claude_magic.api.capabilities import Wanted, refuse
 from claude_magic.api.models import EFFORTS, Model
-from claude_magic.api.options import Options
+from claude_magic.api.options import DATA_TOOL, Options
 from claude_magic.api.patience import Patience
 from claude_magic.api.server_tools import FLAGS, definitions
 from claude_magic.conversation import OnRerun
 from claude_magic.errors import UsageProblem, did_you_mean
 from claude_magic.flags import Line, Quoted, Verbatim, choice, whole_number
 from claude_magic.settings import Settings
+from claude_magic.structured import Shape, shape_of
 from claude_magic.values import Attaching, DataView, Detail
 
 
@@ -43,24 +44,43 @@ def system_prompt(line: Line, settings: Settings, names: Mapping[str, Any]) -> s
         When the file cannot be read or there is no such variable. Nothing was sent.
     """
     if not line.has("system"):
-        return _file_or_text(settings.system)
-    value = line.one("system")
+        return _file_or_text(settings.system, "System prompt")
+    return _told(line.one("system"), names, "-s", "System prompt")
+
+
+def system_message(line: Line, names: Mapping[str, Any]) -> str:
+    """The system message at this place of the conversation, given as a system prompt is; ``""`` for none.
+
+    Raises
+    ------
+    UsageProblem
+        As `system_prompt` does; and where there is nothing in it.
+    """
+    if not line.has("system_message"):
+        return ""
+    told = _told(line.one("system_message"), names, "--system-message", "System message")
+    if not told.strip():
+        raise UsageProblem("--system-message: there is nothing in it. Nothing was sent.")
+    return told
+
+
+def _told(value: str, names: Mapping[str, Any], flag: str, what: str) -> str:
     if isinstance(value, Verbatim):
         return str(value)
     if isinstance(value, Quoted) or not value.isidentifier():
-        return _file_or_text(value)
+        return _file_or_text(value, what)
     if value not in names:
         raise UsageProblem(
-            f"-s {value}: no kernel name {value!r}.{did_you_mean(value, names)} "
+            f"{flag} {value}: no kernel name {value!r}.{did_you_mean(value, names)} "
             "Put a text of one word in quotes. Nothing was sent."
         )
     if not isinstance(names[value], str):
         kind = type(names[value]).__name__
-        raise UsageProblem(f"-s {value}: a system prompt is a str, not {kind}. Nothing was sent.")
+        raise UsageProblem(f"{flag} {value}: a {what.lower()} is a str, not {kind}. Nothing was sent.")
     return str(names[value])
 
 
-def _file_or_text(value: str) -> str:
+def _file_or_text(value: str, what: str) -> str:
     if not value.startswith("@"):
         return value
     path = Path(value[1:]).expanduser()
@@ -70,12 +90,38 @@ def _file_or_text(value: str) -> str:
         near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise UsageProblem(
-            f"System prompt {value}: {reason}.{did_you_mean(path.name, near)} Nothing was sent."
+            f"{what} {value}: {reason}.{did_you_mean(path.name, near)} Nothing was sent."
         ) from error
 
 
-def options(line: Line, settings: Settings, model: Model) -> Options:
+def shape(line: Line, names: Mapping[str, Any]) -> Shape | None:
+    """What the answer is to be, where it is data.
+
+    Raises
+    ------
+    UsageProblem
+        For what no answer can be, and for flags that do not go with it. Nothing was sent.
+    """
+    if not line.has("schema"):
+        if line.has("frame"):
+            raise UsageProblem("--frame makes a table of data: say which by --schema. Nothing was sent.")
+        return None
+    for flag, instead in (
+        ("cite", "data cite nothing; ask for a field that names the source"),
+        ("prefill", "the schema says how the answer begins"),
+    ):
+        if line.has(flag):
+            raise UsageProblem(f"--schema does not go with --{flag}: {instead}. Nothing was sent.")
+    return shape_of(line.one("schema").strip(), names, framed=line.has("frame"))
+
+
+def options(line: Line, settings: Settings, model: Model, shape: Shape | None = None) -> Options:
     """How the model is to answer; by settings as far as it can, and as the flags of the cell say.
+
+    Parameters
+    ----------
+    shape : Shape or None
+        What the answer is to be, where it is data.
 
     Raises
     ------
@@ -86,9 +132,37 @@ def options(line: Line, settings: Settings, model: Model) -> Options:
     effort = choice(line.one("effort"), "--effort", EFFORTS) if line.has("effort") else effort
     thinks = model.thinking is None or bool({"adaptive", "enabled"} & set(model.thinking.modes))
     thinking = "shown" if line.has("thinking") or (settings.thinking and thinks) else ""
-    wanted = Options(effort=effort, thinking=thinking)
-    refuse(model, Wanted(effort=effort, thinking=wanted.mode(model)))
+    by_call = shape is not None and model.structured is False
+    if by_call and line.has("tools"):
+        raise UsageProblem(
+            f"{model.id} answers by a schema as a tool call: leave out --tools, or use another model. "
+            "Nothing was sent."
+        )
+    wanted = Options(
+        effort=effort,
+        thinking=thinking,
+        schema=shape.schema if shape else "",
+        must_call=DATA_TOOL if by_call else "",
+        prefill=_prefill(line),
+    )
+    mode, told = wanted.mode(model), line.has("system_message")
+    needs = Wanted(
+        effort=effort,
+        thinking=mode,
+        prefill=bool(wanted.prefill),
+        structured=shape is not None,
+        system_message=told,
+    )
+    refuse(model, needs)
     return wanted
+
+
+def _prefill(line: Line) -> str:
+    """How the answer begins; the API takes no blanks at the end of it."""
+    begins = line.one("prefill").rstrip()
+    if line.has("prefill") and not begins:
+        raise UsageProblem("--prefill: there is nothing in it. Nothing was sent.")
+    return begins
 
 
 def server_tools(line: Line, model: Model, foreign: str) -> tuple[bytes, ...]:

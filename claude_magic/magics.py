@@ -59,7 +59,7 @@ class ClaudeMagics(Settings, Magics):
 
         The prompt is sent as written; only {{ expression }} is replaced by its value in the kernel
         (\{{ is a literal {{). The conversation goes on from cell to cell. The last answer is in _claude:
-        .text, .code, .usage, .cost; %claude also returns it.
+        .text, .code, .data, .usage, .cost; %claude also returns it.
 
         Flags
         -----
@@ -82,6 +82,9 @@ class ClaudeMagics(Settings, Magics):
 
             %%claude --context 5
             Why does the second figure look different?
+
+            %%claude --schema list[Reading] --into readings --frame
+            Which readings does the report tell?
 
             %%claude --error
 

@@ -113,6 +113,7 @@ def _facts(model: Model, catalogue: Catalogue, today: date) -> Iterator[tuple[st
     yield "answer by a schema", _yes(model.structured)
     yield "forced tool calls", _yes(model.forced_tools)
     yield "prefill", _yes(model.prefill)
+    yield "system messages inside a conversation", _yes(model.system_turns)
     if model.prices is None:
         yield "prices", "not published: answers show tokens and no cost"
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from claude_magic.api.request import SYSTEM
 from claude_magic.display.status import next_step
 from claude_magic.errors import ApiProblem, Interrupted
 from claude_magic.question import Prepared
@@ -25,6 +26,13 @@ def notes(prepared: Prepared, turn: Turn) -> Iterator[tuple[str, str]]:
         full = f"This conversation fills {share:.0%} of the context window of {question.model.id}."
         ways = "%claude_compact summarises its older turns, reversibly; --new begins another; %claude_undo"
         yield about_context(turn), f"{full} {ways} takes turns back."
+    above = sum(block.kind == SYSTEM for one in prepared.history for block in one.blocks)
+    if above and question.model.system_turns is False:
+        left = f"{above} system messages above were" if above > 1 else "the system message above was"
+        yield (
+            f"left out {turn.conversation} {question.model.id}",
+            f"{question.model.id} takes no system message inside a conversation: {left} left out.",
+        )
     if not turn.demo and any(_runs_code(part) for one in _replies(turn) for part in one.parts):
         note = "Running code at the API may be charged by the time of its container, which the API does not "
         yield "container", f"{note}tell: it is not in the cost shown."

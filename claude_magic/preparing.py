@@ -20,7 +20,16 @@ from claude_magic.context import Spot, context_blocks
 from claude_magic.display.frontend import running_cell
 from claude_magic.errors import UsageProblem
 from claude_magic.flags import Line, choice, number, whole_number
-from claude_magic.intake import attaching, most_rounds, options, patience, server_tools, system_prompt
+from claude_magic.intake import (
+    attaching,
+    most_rounds,
+    options,
+    patience,
+    server_tools,
+    shape,
+    system_message,
+    system_prompt,
+)
 from claude_magic.last_error import WHY, error_blocks
 from claude_magic.lineup import Lineup
 from claude_magic.question import Prepared, Question, prepare
@@ -86,6 +95,7 @@ class Preparing:
         name = line.one("model") or settings.model
         model = self._model(name, settings, ask=not line.has("dry_run"))
         cache = choice(line.one("cache", settings.cache), "--cache", CACHE)
+        wanted = shape(line, names)
         client = None if line.has("dry_run") else self._connection.client(settings)
         question = Question(
             prompt=prompt if prompt.strip() or not line.has("error") else WHY,
@@ -106,7 +116,9 @@ class Preparing:
             density=self._accounts.density(model),
             limits=self._limits(line, settings),
             extra=extra.merged((settings.extra, line.one("extra"))),
-            options=options(line, settings, model),
+            options=options(line, settings, model, wanted),
+            shape=wanted,
+            system_message=system_message(line, names),
             tools=server_tools(line, model, "" if client is None else foreign_host(client)),
             most_rounds=most_rounds(line, settings),
         )

@@ -44,4 +44,5 @@ def preview_table(prepared: Prepared, count: Callable[[Request], int] | None) ->
         extra=request.extra,
         options=request.options,
         tools=request.tools,
+        prefill=request.prefill,
     )

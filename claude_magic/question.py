@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import time
 import uuid
@@ -14,14 +13,16 @@ from typing import Any
 from claude_magic.api import caching, models, providers
 from claude_magic.api.budget import Limit, affordable
 from claude_magic.api.capabilities import Wanted, refuse
-from claude_magic.api.check import MOST_BYTES, check
+from claude_magic.api.check import check, refuse_too_large
 from claude_magic.api.estimate import pieces
 from claude_magic.api.extra import priced
 from claude_magic.api.files import Files
+from claude_magic.api.fingerprint import fingerprint
+from claude_magic.api.fold import Fold
 from claude_magic.api.options import AS_IT_IS, Options
 from claude_magic.api.past import rounds_said, said
 from claude_magic.api.repair import repaired
-from claude_magic.api.request import Request, results, user_message
+from claude_magic.api.request import SYSTEM, Message, Request, asked, system_message
 from claude_magic.characters import sendable
 from claude_magic.citations import Numbers, cited_text
 from claude_magic.content import attachment_blocks, prompt_blocks
@@ -29,7 +30,8 @@ from claude_magic.content.crowd import CROWD, in_a_crowd
 from claude_magic.content.secrets import document_text, find_secrets
 from claude_magic.ending import ended, ended_round
 from claude_magic.errors import UsageProblem
-from claude_magic.values import AS_USUAL, Answer, Attaching, Block, Call, Round, Stage, Turn, Usage
+from claude_magic.structured import Shape
+from claude_magic.values import AS_USUAL, Answer, Attaching, Block, Call, Round, Stage, TextPart, Turn, Usage
 
 GO_ON = "Your last answer was cut off. Continue exactly where it stopped, and repeat nothing of it."
 """What ``--continue`` asks; no model need take a half answer of its own as the last message for it."""
@@ -81,6 +83,10 @@ class Question:
         How often it may be answered with what its tools have brought.
     thoughts : bool
         Whether the thinking of the turns above goes back, where it can.
+    shape : Shape or None
+        What the answer is to be, where it is data; its schema stands in ``options``.
+    system_message : str
+        A system message right after the question; ``""`` for none.
     """
 
     prompt: str
@@ -106,6 +112,8 @@ class Question:
     tools: tuple[bytes, ...] = field(default=(), repr=False)
     most_rounds: int = 20
     thoughts: bool = True
+    shape: Shape | None = field(default=None, repr=False)
+    system_message: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,9 @@ class Prepared:
     def turn(self, answer: Answer, stage: Stage) -> Turn:
         """The turn this question becomes with an answer."""
         question = self.question
+        if self._begins and stage in ("pending", "streaming") and not answer.parts:
+            # What a dying kernel leaves has to tell how the answer begins.
+            answer = replace(answer, parts=(TextPart(self._begins),))
         asked = Turn(
             prompt=f"(continued) {question.prompt}".rstrip() if question.go_on else question.prompt,
             blocks=self.blocks,
@@ -161,7 +172,18 @@ class Prepared:
         )
         shown = question.options.thinking == "shown"
         numbers = Numbers(self._sent_blocks())
-        return ended(asked, answer, stage, question.model, numbers, thinking=shown)
+        data = bool(question.options.data)
+        return ended(asked, answer, stage, question.model, numbers, thinking=shown, data=data)
+
+    @property
+    def _begins(self) -> str:
+        """How the reply that comes next is made to begin."""
+        return "" if self.rounds else self.question.options.prefill
+
+    def fold(self) -> Fold:
+        """What takes in the reply that comes next."""
+        spoken = any(round_.answer.text for round_ in self.rounds)
+        return Fold(self.numbers(), apart=spoken, begins=self._begins, data=self.question.options.data)
 
     def cache_miss(self, answer: Answer, told: str) -> str:
         """Why the answer's request did not find what the turn before it had left in the prompt cache.
@@ -189,14 +211,7 @@ class Prepared:
         for further in (question.extra, question.tools, question.options):
             if further and further != AS_IT_IS:  # the keys of questions without any stay what they were
                 asked = (*asked, further)
-        whole = hashlib.sha256(repr(asked).encode("utf-8", "surrogatepass"))
-        for turn in self.history:
-            for round_ in turn.rounds:
-                whole.update(b"".join(map(_digest, (round_.reply, results(round_.calls)))))
-            whole.update(_digest(turn.reply))
-            whole.update(b"".join(_digest(block.json) for block in turn.blocks))
-        whole.update(b"".join(_digest(block.json) for block in self.blocks))
-        return whole.hexdigest()
+        return fingerprint(asked, self.history, self.blocks)
 
     def numbers(self) -> Numbers:
         """What numbers the sources that come next: documents of earlier turns may be cited too."""
@@ -213,14 +228,16 @@ class Prepared:
         if self.rounds and (last := self.rounds[-1].answer.usage).final:
             told = [block for call in self.rounds[-1].calls for block in call.result]
             return last.prompt_tokens + last.output_tokens + self._tokens(told, 0)
-        size = pieces(self.question.system) + sum(_pieces(turn.answer.text) for turn in self.history)
+        options = self.question.options
+        size = sum(map(_pieces, (self.question.system, options.schema, self._begins)))
+        size += sum(_pieces(turn.answer.text) for turn in self.history)
         size += sum(len(tool) // 4 for tool in self.question.tools)
         return self._tokens(self._sent_blocks(), size)
 
     def _tokens(self, blocks: Sequence[Block], size: int) -> int:
         """The tokens of blocks, and of so many pieces of other text."""
-        size += sum(_pieces(block.text) for block in blocks if block.kind == "text")
-        return sum(block.tokens for block in blocks if block.kind != "text") + round(
+        size += sum(_pieces(block.text) for block in blocks if block.kind in ("text", SYSTEM))
+        return sum(block.tokens for block in blocks if block.kind not in ("text", SYSTEM)) + round(
             size * self.question.density
         )
 
@@ -254,7 +271,9 @@ class Prepared:
     def secrets(self) -> list[str]:
         """What in this question looks like a secret: kind and place, never the value."""
         files = [f"environment file {one.name}" for one in self.blocks if one.name.endswith(".env")]
-        texts = [("the system prompt", self.question.system), ("extra", self.question.extra)]
+        question = self.question
+        texts = [("the system prompt", question.system), ("extra", question.extra)]
+        texts += [("the schema", question.options.schema), ("the prefill", question.options.prefill)]
         texts += [(one.name or "the prompt", document_text(one)) for one in self.blocks]
         return files + [
             f"{secret.kind} in {place}, line {secret.line}"
@@ -294,9 +313,10 @@ class Prepared:
         placed = self._placed(files)
         messages = []
         for turn, blocks in zip(self.history, placed, strict=False):
-            messages += [user_message(blocks), *said(turn, question.model, thoughts=question.thoughts)]
-        messages += [user_message(placed[-1]), *rounds_said(self.rounds)]
+            messages += [*self._asked(blocks), *said(turn, question.model, thoughts=question.thoughts)]
+        messages += [*self._asked(placed[-1]), *rounds_said(self.rounds)]
         sent, system = repaired(messages), sendable(question.system)
+        tools = (*question.tools, *question.options.tools)
         diagnosed = question.diagnose and question.provider.has_diagnostics
         cached = question.cache != "off" and diagnosed and question.goes_on
         request = Request(
@@ -309,13 +329,14 @@ class Prepared:
                 sent,
                 question.cache,
                 system=bool(system.strip()),
-                tools=bool(question.tools),
+                tools=bool(tools),
                 goes_on=question.goes_on,
             ),
             self._follows() if cached else None,
             question.extra,
-            question.tools,
+            tools,
             self._options(most),
+            self._begins,
         )
         check(request)
         return request
@@ -327,6 +348,9 @@ class Prepared:
         told = [round_.answer.container for round_ in self.rounds if round_.answer.container]
         chosen |= {"container": told[-1]} if told else {}
         return json.dumps(chosen) if chosen else ""
+
+    def _asked(self, blocks: Sequence[Block]) -> list[Message]:
+        return asked(blocks, system=self.question.model.system_turns is not False)
 
     def _follows(self) -> str:
         """The id of the answer above, for the API to compare with what was asked there."""
@@ -347,21 +371,8 @@ class Prepared:
         if files is not None:
             above = self.question.upload_above if provider.has_files else 0
             asked = [files.placed(blocks, above) for blocks in asked]
-            _refuse_too_large([block for blocks in asked for block in blocks])
+            refuse_too_large([block for blocks in asked for block in blocks])
         return asked
-
-
-def _refuse_too_large(blocks: Sequence[Block]) -> None:
-    size = sum(len(block.json) for block in blocks)
-    if size > MOST_BYTES:
-        largest = sorted(blocks, key=lambda block: -len(block.json))[:3]
-        largest = [one for one in largest if len(one.json) > size / 20] or largest[:1]
-        named = ", ".join(f"{one.name or 'the prompt'} ({len(one.json) / 1e6:.1f} MB)" for one in largest)
-        raise UsageProblem(
-            f"The request would have {size / 1e6:.1f} MB; the API takes {MOST_BYTES / 1e6:.0f}. The largest: "
-            f"{named}. Attach less (report.pdf[1-20] takes some pages), or begin anew with --new. "
-            "Nothing was sent."
-        )
 
 
 def prepare(question: Question) -> Prepared:
@@ -379,16 +390,11 @@ def prepare(question: Question) -> Prepared:
     written = prompt_blocks(typed, question.namespace, question.how)
     if not written:
         raise UsageProblem("The prompt is empty. Nothing was sent.")
-    return Prepared(question, (*attached, *written))
+    told = (system_message(question.system_message),) if question.system_message.strip() else ()
+    return Prepared(question, (*attached, *written, *told))
 
 
 @functools.lru_cache(maxsize=4096)
 def _pieces(text: str) -> int:
     """The pieces of a text of the conversation; it is taken apart once, not at each turn."""
     return pieces(text)
-
-
-@functools.lru_cache(maxsize=4096)
-def _digest(data: bytes) -> bytes:
-    """The hash of a ready block or message; a picture is hashed once, not at each turn."""
-    return hashlib.sha256(data).digest()

@@ -25,10 +25,13 @@ class Reply:
         The exchange it belongs to.
     shown_in : int
         The execution count of the cell that has shown it already; it is not shown there twice.
+    data : object
+        The data that ``--schema`` asked for, checked; None where there are none.
     """
 
     turn: Turn = field(repr=False)
     shown_in: int = field(default=0, repr=False)
+    data: Any = field(default=None, repr=False, compare=False)
 
     @property
     def text(self) -> str:

@@ -27,6 +27,7 @@ from claude_magic.conversation.notebook import Notebook, identify
 from claude_magic.conversation.store import Store
 from claude_magic.desk import Desk
 from claude_magic.display.frontend import Guarded, Views, front_end, running_cell
+from claude_magic.display.status import ended_how
 from claude_magic.display.table import Table
 from claude_magic.display.untrusted import visible
 from claude_magic.errors import ConfigProblem, UsageProblem
@@ -43,6 +44,7 @@ from claude_magic.recorder import Recorder
 from claude_magic.reply import Reply
 from claude_magic.settings import Settings
 from claude_magic.stop import Asking, Stop
+from claude_magic.structured import result
 from claude_magic.values import Turn
 
 
@@ -104,9 +106,11 @@ class Session:
                 self._chats(settings).keep(turn, place.rerun, key)
                 self._say_notes(settings)
             self._warn(prepared, turn)
-            reply = self._handed_over(turn, view, quiet=quiet)
-            if into and (reply.text or turn.stage == "complete"):
-                self._shell.user_ns[into] = reply.text
+            typed = prepared.question.shape
+            data, problem = result(typed, turn, problem, ended_how(turn))
+            reply = self._handed_over(turn, view, quiet=quiet, data=data)
+            if into and (problem is None if typed else reply.text or turn.stage == "complete"):
+                self._shell.user_ns[into] = data if typed else reply.text
         notices.raise_problem(stop, turn, problem)
         return reply
 
@@ -159,9 +163,9 @@ class Session:
         self._accounts.add(turn, kept=chats is not None)
         return turn, problem
 
-    def _handed_over(self, turn: Turn, view: Guarded, *, quiet: bool = False) -> Reply:
+    def _handed_over(self, turn: Turn, view: Guarded, *, quiet: bool = False, data: object = None) -> Reply:
         """The reply, put where the user finds it."""
-        reply = Reply(turn, shown_in=0 if quiet else self._shell.execution_count)
+        reply = Reply(turn, shown_in=0 if quiet else self._shell.execution_count, data=data)
         self._shell.user_ns["_claude"] = reply
         if view.problem:
             sys.stderr.write(f"{view.problem}\n")

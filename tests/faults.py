@@ -15,7 +15,7 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,10 +190,18 @@ class FaultServer:
         Picks the script by the question, in the place of the queue.
     elsewhere : str
         Where redirects point.
+    models : sequence of mapping
+        What the Models API lists.
     """
 
-    def __init__(self, choose: Callable[[Seen], Script] | None = None, elsewhere: str = "") -> None:
+    def __init__(
+        self,
+        choose: Callable[[Seen], Script] | None = None,
+        elsewhere: str = "",
+        models: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self._choose = choose
+        self._models = models
         self._elsewhere = elsewhere.encode()
         self._queue: deque[Script] = deque()
         self._changed = threading.Condition()
@@ -293,6 +301,8 @@ class FaultServer:
         path = httpx2.URL(target).path  # a client of a proxy sends the whole address
         if (method, path) == ("POST", "/v1/messages/count_tokens"):
             return reply(200, {"input_tokens": 7})
+        if (method, path) == ("GET", "/v1/models") and self._models:
+            return reply(200, {"data": list(self._models), "has_more": False})
         if (method, path) != ("POST", "/v1/messages"):
             return refusal(404, "not_found_error", f"no such path: {path}")
         seen = Seen(headers, json.loads(body), time.monotonic())

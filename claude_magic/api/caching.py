@@ -66,8 +66,8 @@ def marks(
     if life not in LIVES:
         return Marks()
     asked = [number for number, message in enumerate(messages) if message.role == "user"]
-    # More than one message outside a conversation are rounds of tools, which go on too.
-    ends = asked[:-3:-1] if goes_on or len(messages) > 1 else []
+    # More than one message of the user outside a conversation are rounds of tools, which go on too.
+    ends = asked[:-3:-1] if goes_on or len(asked) > 1 else []
     wanted = [
         *(_end(messages, number) for number in ends),
         *(_attached(messages, number) for number in asked[-1:]),
@@ -96,7 +96,7 @@ def _attached(messages: Sequence[Message], number: int) -> Place | None:
 
 def _backwards(messages: Sequence[Message], number: int, start: int | None = None) -> Iterator[Place]:
     """The places of a message that can be marked, the last first."""
-    blocks = messages[number].blocks
+    blocks = messages[number].blocks if messages[number].role != "system" else ()
     for index in range(len(blocks) - 1 if start is None else start, -1, -1):
         if _can_be_marked(blocks[index]):
             yield number, index

@@ -31,7 +31,9 @@ class Wanted:
     forced_tool : bool
         Whether a tool must be called.
     structured : bool
-        Whether the answer must follow a JSON schema.
+        Whether the answer must follow a JSON schema, by structured outputs or as the call of a tool.
+    system_message : bool
+        Whether there is a system message inside the conversation.
     fast : bool
         Whether it is to be in fast mode.
     """
@@ -44,6 +46,7 @@ class Wanted:
     prefill: bool = False
     forced_tool: bool = False
     structured: bool = False
+    system_message: bool = False
     fast: bool = False
 
 
@@ -144,6 +147,18 @@ def _rest(model: Model, wanted: Wanted) -> _Refusal | None:
     if wanted.prefill and model.prefill is False:
         instead = "say in the prompt how the answer begins"
         return f"{model.id} takes no beginning of its answer", instead, lambda other: bool(other.prefill)
+    if wanted.prefill and wanted.thinking == "enabled":
+        return f"{model.id} takes no beginning of its answer while it thinks", "leave out one", None
+    if wanted.system_message and model.system_turns is False:
+        what = f"{model.id} takes no system message inside a conversation"
+        return what, "say it in the prompt or with -s", lambda other: bool(other.system_turns)
+    if wanted.structured and model.structured is False:
+        if model.forced_tools is False:
+            what = f"{model.id} has no structured outputs and cannot be forced to call a tool"
+            return what, "ask for JSON in the prompt", lambda other: bool(other.structured)
+        if wanted.thinking == "enabled":
+            what = f"{model.id} answers by a schema only as a forced tool call, which needs thinking off"
+            return what, "leave out --thinking", lambda other: bool(other.structured)
     if wanted.forced_tool and model.forced_tools is False:
         instead = "say in the prompt which to call"
         return f"{model.id} cannot be forced to call a tool", instead, lambda other: bool(other.forced_tools)
@@ -153,9 +168,6 @@ def _rest(model: Model, wanted: Wanted) -> _Refusal | None:
             "leave out one",
             None,
         )
-    if wanted.structured and model.structured is False:
-        instead = "ask for JSON in the prompt"
-        return f"{model.id} cannot answer by a schema", instead, lambda other: bool(other.structured)
     if wanted.fast and model.prices is not None and not model.prices.fast:
         what = f"{model.id} has no fast mode"
         return what, "leave it out", lambda other: other.prices is not None and other.prices.fast

@@ -12,6 +12,7 @@ from claude_magic.api.request import Message, Request
 from claude_magic.api.server_tools import CALL, is_result
 from claude_magic.characters import is_sendable
 from claude_magic.errors import UsageProblem
+from claude_magic.values import Block
 
 MOST_BYTES = 32_000_000
 """Bytes of one request."""
@@ -19,6 +20,7 @@ MOST_BYTES = 32_000_000
 _KINDS = {
     "user": frozenset({"text", "image", "document", "tool_result", "search_result"}),
     "assistant": frozenset({"text", "thinking", "redacted_thinking", "tool_use", CALL}),
+    "system": frozenset({"text"}),
 }
 _REQUIRED = {
     "text": "text",
@@ -58,6 +60,26 @@ def check(request: Request) -> None:
         )
 
 
+def refuse_too_large(blocks: Sequence[Block]) -> None:
+    """Hold what is attached against the size of a request.
+
+    Raises
+    ------
+    UsageProblem
+        With the largest attachments. Nothing was sent.
+    """
+    size = sum(len(block.json) for block in blocks)
+    if size > MOST_BYTES:
+        largest = sorted(blocks, key=lambda block: -len(block.json))[:3]
+        largest = [one for one in largest if len(one.json) > size / 20] or largest[:1]
+        named = ", ".join(f"{one.name or 'the prompt'} ({len(one.json) / 1e6:.1f} MB)" for one in largest)
+        raise UsageProblem(
+            f"The request would have {size / 1e6:.1f} MB; the API takes {MOST_BYTES / 1e6:.0f}. The largest: "
+            f"{named}. Attach less (report.pdf[1-20] takes some pages), or begin anew with --new. "
+            "Nothing was sent."
+        )
+
+
 def _head(request: Request) -> str:
     if not request.model.strip():
         return "no model"
@@ -65,14 +87,28 @@ def _head(request: Request) -> str:
         return "max_tokens below 1"
     if any(not text.strip() for text in request.stop_sequences):
         return "an empty stop sequence"
-    if not all(map(is_sendable, (request.system, *request.stop_sequences))):
-        return "a character that no request can carry, in the system prompt or a stop sequence"
+    if not all(map(is_sendable, (request.system, request.prefill, *request.stop_sequences))):
+        return "a character that no request can carry, in the system prompt, the prefill or a stop sequence"
+    if '"json_schema"' in request.options and any(
+        b'"citations":{"enabled":true}' in block for message in request.messages for block in message.blocks
+    ):
+        return "a document with citations (--cite), which do not go with --schema"
+    if request.prefill != request.prefill.rstrip():
+        return "an answer that is to begin with blanks at its end"
     return ""
 
 
 def _order(messages: Sequence[Message]) -> str:
-    if not messages or messages[0].role != "user" or not (messages[-1].role == "user" or _paused(messages)):
+    if (
+        not messages
+        or messages[0].role != "user"
+        or not (messages[-1].role != "assistant" or _paused(messages))
+    ):
         return "a conversation begins and ends with the user"
+    roles = [message.role for message in messages]
+    for number, (before, role, after) in enumerate(zip(roles, roles[1:], [*roles[2:], ""], strict=False), 2):
+        if role == "system" and (before != "user" or after not in ("assistant", "")):
+            return f"message {number} is the system's, which stands between the user's and an answer only"
     for number, message in enumerate(messages, 1):
         facts = [_facts(block) for block in message.blocks]
         if not facts:

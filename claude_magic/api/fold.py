@@ -24,8 +24,10 @@ from claude_magic.api.events import (
     StreamError,
     Unknown,
 )
+from claude_magic.api.options import DATA_TOOL
 from claude_magic.characters import whole
 from claude_magic.citations import Numbers
+from claude_magic.readable import Readable
 from claude_magic.served import server_section
 from claude_magic.values import (
     Answer,
@@ -42,10 +44,11 @@ from claude_magic.values import (
 class _OpenBlock:
     """A content block that is still growing."""
 
-    __slots__ = ("citations", "pieces", "raw", "signature")
+    __slots__ = ("citations", "pieces", "raw", "readable", "signature")
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
+    def __init__(self, raw: Mapping[str, Any], readable: Readable | None = None) -> None:
         self.raw = raw
+        self.readable = readable
         self.pieces: list[str] = [raw.get("text") or raw.get("thinking") or ""]
         self.signature: str = raw.get("signature") or ""
         self.citations: list[Mapping[str, Any]] = list(raw.get("citations") or ())
@@ -80,9 +83,19 @@ class Fold:
         Numbers the sources that the answer cites.
     apart : bool
         Whether text has been shown before it: its own is set apart by a blank line.
+    begins : str
+        What the first text goes on from: the beginning that the model was given.
+    data : str
+        As of `Options.data`: how the answer is data, and its JSON to be made readable. The call of the tool
+        whose input is the answer is taken for text, and the end in it for an end.
     """
 
-    def __init__(self, numbers: Numbers | None = None, *, apart: bool = False) -> None:
+    def __init__(
+        self, numbers: Numbers | None = None, *, apart: bool = False, begins: str = "", data: str = ""
+    ) -> None:
+        self._begins = begins
+        self._data = data
+        self._read: set[int] = set()
         self._blocks: dict[int, _OpenBlock] = {}
         self._head = Answer()
         self._stopped = False
@@ -120,7 +133,7 @@ class Fold:
                     self._blocks[index].citations.append(citation)
             case BlockStop(index):
                 if index in self._blocks:
-                    self._show(self._numbers.mark(self._blocks[index].citations))
+                    self._close(index)
             case MessageStart():
                 self._begin(event)
             case MessageDelta():
@@ -144,19 +157,34 @@ class Fold:
             )
 
     def _end(self, event: MessageDelta) -> None:
+        reason = event.stop_reason or self._head.stop_reason
+        if reason == "tool_use" and self._read == self._calls():
+            reason = "end_turn"
         self._head = replace(
             self._head,
-            stop_reason=event.stop_reason or self._head.stop_reason,
+            stop_reason=reason,
             stop_sequence=event.stop_sequence or self._head.stop_sequence,
             stop_details=event.stop_details or self._head.stop_details,
             usage=replace(merge(self._head.usage, event.usage), final=True),
             container=event.container or self._head.container,
         )
 
+    def _calls(self) -> set[int]:
+        """The blocks that are tool calls, or were before they were read as text."""
+        calls = {index for index, block in self._blocks.items() if block.raw.get("type") == "tool_use"}
+        return calls | self._read
+
     def _open(self, index: int, block: Mapping[str, Any]) -> None:
-        self._blocks[index] = _OpenBlock(block)
+        if self._data == "tool" and block.get("type") == "tool_use" and block.get("name") == DATA_TOOL:
+            self._read.add(index)
+            given = block.get("input")
+            block = {"type": "text", "text": json.dumps(given, ensure_ascii=False) if given else ""}
+        if self._begins and block.get("type") == "text":
+            block = {**block, "text": self._begins + (block.get("text") or "")}
+            self._begins = ""
+        self._blocks[index] = _OpenBlock(block, Readable() if self._data else None)
         if block.get("type") == "text":
-            self._show(self._blocks[index].pieces[0])
+            self._show_of(self._blocks[index], self._blocks[index].pieces[0])
             return
         self._apart = self._shown
         if found := server_section(block, self._uses()):
@@ -165,16 +193,29 @@ class Fold:
     def _grow(self, index: int, kind: str, text: str) -> None:
         block = self._blocks.get(index)
         if block is None:  # its start was lost: the text still counts
-            block = self._blocks[index] = _OpenBlock({"type": kind})
+            block = self._blocks[index] = _OpenBlock({"type": kind}, Readable() if self._data else None)
+        if index in self._read and kind == "input_json":
+            kind = "text"
         if kind == "signature":
             block.signature += text
         else:
             block.pieces.append(text)
             self._size.feed(text)
             if kind == "text":
-                self._show(text)
+                self._show_of(block, text)
             elif kind == "thinking":
                 self._news.append(Section("thinking", text))
+
+    def _close(self, index: int) -> None:
+        block = self._blocks[index]
+        if index in self._read and not any(block.pieces):
+            self._grow(index, "text", "{}")  # a call without arguments
+        self._show(self._numbers.mark(block.citations))
+        if block.readable is not None and block.raw.get("type") == "text":
+            self._show(block.readable.finish())
+
+    def _show_of(self, block: _OpenBlock, text: str) -> None:
+        self._show(text if block.readable is None else block.readable.feed(text))
 
     def _show(self, text: str) -> None:
         if text:

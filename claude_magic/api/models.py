@@ -91,6 +91,8 @@ class Model:
         Whether the beginning of its answer can be given.
     forced_tools : bool or None
         Whether it can be made to call a tool.
+    system_turns : bool or None
+        Whether it takes system messages inside a conversation.
     images, pdfs, structured : bool or None
         Whether it takes pictures and PDFs, and answers by a JSON schema.
     web_search, code_execution : bool or None
@@ -118,6 +120,7 @@ class Model:
     default_effort: str = ""
     prefill: bool | None = None
     forced_tools: bool | None = None
+    system_turns: bool | None = None
     images: bool | None = None
     pdfs: bool | None = None
     structured: bool | None = None
@@ -147,6 +150,7 @@ def _row(
     default_effort: str = "high",
     *,
     forced: bool = True,
+    system: bool = True,
     effort: tuple[str, ...] = EFFORTS,
     long_edge: int = 1568,
 ) -> Model:
@@ -164,6 +168,7 @@ def _row(
         default_effort=default_effort,
         prefill=False,
         forced_tools=forced,
+        system_turns=system,
         images=True,
         pdfs=True,
         structured=True,
@@ -178,6 +183,7 @@ def _small(model: Model) -> Model:
         max_output=64_000,
         density=1.0,
         prefill=True,
+        system_turns=False,
         default_effort=model.default_effort if model.effort else "",
     )
 
@@ -234,8 +240,10 @@ CATALOGUE: tuple[Model, ...] = (
     ),
     _row("claude-opus-5", _usd(5, 25, 0.50, fast=True), 512, replace(_ON, quiet=_TO_HIGH), long_edge=2576),
     _row("claude-opus-4-8", _usd(5, 25, 0.50, fast=True), 1024, _OFF, long_edge=2576),
-    _row("claude-opus-4-7", _usd(5, 25, 0.50), 2048, _OFF, long_edge=2576),
-    replace(_row("claude-opus-4-6", _usd(5, 25, 0.50), 4096, _EITHER, effort=_STEPS), density=1.0),
+    _row("claude-opus-4-7", _usd(5, 25, 0.50), 2048, _OFF, system=False, long_edge=2576),
+    replace(
+        _row("claude-opus-4-6", _usd(5, 25, 0.50), 4096, _EITHER, system=False, effort=_STEPS), density=1.0
+    ),
     _OPUS_4_5,
     _of_day(_OPUS_4_5, "20251101"),
     # Its cache reads cost 0.20 before 2026-10-07.
@@ -247,7 +255,9 @@ CATALOGUE: tuple[Model, ...] = (
         forced=False,
     ),
     _row("claude-sonnet-5", _usd(2, 10, 0.20), 1024, _ON),
-    replace(_row("claude-sonnet-4-6", _usd(3, 15, 0.30), 1024, _EITHER, effort=_STEPS), density=1.0),
+    replace(
+        _row("claude-sonnet-4-6", _usd(3, 15, 0.30), 1024, _EITHER, system=False, effort=_STEPS), density=1.0
+    ),
     _SONNET_4_5,
     _of_day(_SONNET_4_5, "20250929"),
     _row(

@@ -12,6 +12,9 @@ from claude_magic.errors import UsageProblem
 LEAST_BUDGET = 1024
 """Tokens of the smallest budget for thinking that the API takes."""
 
+DATA_TOOL = "answer_with_data"
+"""The tool whose input is the answer, for models without structured outputs; it is read, never run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -28,7 +31,10 @@ class Options:
     schema : str
         The JSON schema that the answer follows; ``""`` for none.
     must_call : str
-        The name of a tool that must be called; ``""`` for none.
+        The name of a tool that must be called; ``""`` for none. With `DATA_TOOL` the schema is that of its
+        input.
+    prefill : str
+        How the answer begins; ``""`` for as it likes.
     """
 
     effort: str = ""
@@ -36,6 +42,21 @@ class Options:
     budget: int = 0
     schema: str = ""
     must_call: str = ""
+    prefill: str = ""
+
+    @property
+    def data(self) -> str:
+        """How the answer is data: ``"text"``: its text is JSON; ``"tool"``: a tool's input; ``""``: not."""
+        return "" if not self.schema else "tool" if self.must_call == DATA_TOOL else "text"
+
+    @property
+    def tools(self) -> tuple[bytes, ...]:
+        """The definition of the tool whose input is the answer, where there is one."""
+        if self.data != "tool":
+            return ()
+        about = "Give the answer: all of it, as this tool's input."
+        tool = {"name": DATA_TOOL, "description": about, "input_schema": json.loads(self.schema)}
+        return (json.dumps(tool, ensure_ascii=False, separators=(",", ":")).encode(),)
 
     def mode(self, model: Model) -> str:
         """The value of ``thinking.type`` for a model; ``""`` to leave it to the model."""
@@ -53,11 +74,12 @@ class Options:
             Where the answer may have too few tokens to think by a budget. Nothing was sent.
         """
         config: dict[str, Any] = {"effort": self.effort} if self.effort else {}
-        if self.schema:
+        if self.data == "text":
             config["format"] = {"type": "json_schema", "schema": json.loads(self.schema)}
         chosen = {"output_config": config, "thinking": self._thinking(model, max_tokens)}
         if self.must_call:
-            chosen["tool_choice"] = {"type": "tool", "name": self.must_call}
+            alone = {"disable_parallel_tool_use": True} if self.data else {}
+            chosen["tool_choice"] = {"type": "tool", "name": self.must_call, **alone}
         return {name: value for name, value in chosen.items() if value}
 
     def _thinking(self, model: Model, max_tokens: int) -> dict[str, Any]:

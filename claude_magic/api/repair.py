@@ -50,8 +50,8 @@ def repaired(messages: Iterable[Message]) -> tuple[Message, ...]:
     Returns
     -------
     tuple of Message
-        Begins with a user's message, and ends with one, or with that in which the model paused while a
-        tool of the API was at work; empty where there is no user's message.
+        Begins with a user's message, and ends with one, with a system message right after it, or with that
+        in which the model paused while a tool of the API was at work; empty where there is no user's message.
     """
     mended = [
         (message.role, [one for block in message.blocks if (one := _mended(message.role, block)).json])
@@ -59,7 +59,8 @@ def repaired(messages: Iterable[Message]) -> tuple[Message, ...]:
     ]
     served = _served(list(itertools.dropwhile(lambda message: not _begins(*message), mended)))
     paired = _paired([(role, blocks) for role, blocks in served if _says_something(blocks)])
-    while paired and paired[-1][0] != "user" and not _paused(paired[-1][1]):
+    paired = _in_their_place(paired)
+    while paired and paired[-1][0] == "assistant" and not _paused(paired[-1][1]):
         paired.pop()
     return tuple(Message(role, tuple(block.json for block in blocks)) for role, blocks in paired)
 
@@ -147,6 +148,17 @@ def _served(messages: _Messages) -> _Messages:
     return [
         (role, [block for index, block in enumerate(blocks) if (number, index) not in left_out])
         for number, (role, blocks) in enumerate(messages)
+    ]
+
+
+def _in_their_place(messages: _Messages) -> _Messages:
+    """Without the system messages that do not stand between a user's and an assistant's, or at the end."""
+    before = ["", *(role for role, _ in messages)]
+    after = [*(role for role, _ in messages[1:]), "assistant"]
+    return [
+        message
+        for message, last, following in zip(messages, before, after, strict=False)
+        if message[0] != "system" or (last, following) == ("user", "assistant")
     ]
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from claude_magic.api.extra import counted, parameters
-from claude_magic.values import Block, Call
+from claude_magic.values import Block, Call, text_block
 
 Place = tuple[int, int]
 """A block of a request: the number of its message, and its number in it."""
@@ -78,9 +78,28 @@ class Marks:
     blocks: frozenset[Place] = frozenset()
 
 
-def user_message(blocks: Sequence[Block]) -> Message:
-    """A user message of ready blocks."""
-    return Message("user", tuple(block.json for block in blocks))
+SYSTEM = "system"
+"""The kind of a block that is no part of the user's message, but a system message right after it."""
+
+
+def system_message(text: str) -> Block:
+    """A text as a system message inside the conversation."""
+    brief = " ".join(text.split())
+    brief = brief if len(brief) <= 100 else f"{brief[:99]}…"
+    return replace(text_block(text), kind=SYSTEM, name="system message", note=f"“{brief}”")
+
+
+def asked(blocks: Sequence[Block], *, system: bool = True) -> list[Message]:
+    """The messages of what was asked: the user's, and the system message behind it if there is one.
+
+    Parameters
+    ----------
+    system : bool
+        Whether the model takes system messages here; else they are left out.
+    """
+    told = tuple(block.json for block in blocks if block.kind == SYSTEM)
+    user = Message("user", tuple(block.json for block in blocks if block.kind != SYSTEM))
+    return [user, Message("system", told)] if told and system else [user]
 
 
 def results(calls: Sequence[Call]) -> bytes:
@@ -148,6 +167,8 @@ class Request:
         The definitions of the tools that may be called, as JSON.
     options : str
         Our own parameters, as a JSON object: ``thinking``, ``output_config``, ``tool_choice``, ``container``.
+    prefill : str
+        How the answer begins: sent as the last message, which no mark is ever set on; ``""`` for none.
     """
 
     model: str
@@ -160,6 +181,7 @@ class Request:
     extra: str = ""
     tools: tuple[bytes, ...] = field(default=(), repr=False)
     options: str = ""
+    prefill: str = ""
 
     def body(self) -> bytes:
         """The body of ``POST /v1/messages`` with ``stream: true``."""
@@ -194,6 +216,9 @@ class Request:
                 pieces.append(b",")
             marked = [block for place, block in marks.blocks if place == number]
             pieces += message.pieces(marked, marks.life)
+        if self.prefill:
+            block = encode({"type": "text", "text": self.prefill})
+            pieces += [b",", *Message("assistant", (block,)).pieces()]
         pieces.append(b"]}")
         return b"".join(pieces)
 

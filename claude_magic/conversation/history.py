@@ -136,7 +136,7 @@ def _stale(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
 
 def _same_exchange(old: Turn, new: Turn) -> bool:
     """Whether turns below see no difference: the same was asked and the same answered."""
-    asked = [block.json for block in old.blocks] == [block.json for block in new.blocks]
+    asked = [(one.kind, one.json) for one in old.blocks] == [(one.kind, one.json) for one in new.blocks]
     said = old.reply == new.reply and _sent(old) == _sent(new)
     return asked and said
 

@@ -305,7 +305,8 @@ def _checked(turn: Turn, number: int) -> Turn:
     """A turn whose messages are a user's and an assistant's, and nothing else."""
     for block in turn.blocks:
         content = _json(block.json)
-        if block.kind not in _SENT or not isinstance(content, dict) or content.get("type") != block.kind:
+        kind = "text" if block.kind == "system" else block.kind
+        if kind not in _SENT or not isinstance(content, dict) or content.get("type") != kind:
             raise PortableProblem(f"turn {number} sends a block that is no text, image or document")
         source = content.get("source", {"type": "text"})
         if not isinstance(source, dict) or source.get("type") not in _SOURCES:
@@ -318,8 +319,8 @@ def _checked(turn: Turn, number: int) -> Turn:
         if not isinstance(content, list) or not content or set(reply) != {"role", "content"}:
             raise PortableProblem(f"turn {number} has a reply that is no assistant's message")
         for one in content:
-            kind = one.get("type") if isinstance(one, dict) else None
-            if not isinstance(kind, str) or not (kind in _SAID or kind.endswith("_tool_result")):
+            named = one.get("type") if isinstance(one, dict) else None
+            if not isinstance(named, str) or not (named in _SAID or named.endswith("_tool_result")):
                 raise PortableProblem(
                     f"turn {number} has a reply that is more than text, thinking and tool calls"
                 )

@@ -25,6 +25,7 @@ def preview(
     extra: str = "",
     options: str = "",
     tools: Sequence[bytes] = (),
+    prefill: str = "",
 ) -> Table:
     """The parts of a request in the order in which they would go out.
 
@@ -42,6 +43,8 @@ def preview(
         How the model is to answer, as JSON: effort, thinking, a schema.
     tools : sequence of bytes
         What it may call, as JSON.
+    prefill : str
+        How the answer is to begin.
     """
     rows = [("model", model, "")]
     if system:
@@ -56,6 +59,8 @@ def preview(
         rows += [(f"turn {number}, user", *_row(block)) for block in turn.blocks]
         rows.append((f"turn {number}, assistant", _start(turn.text), _about(len(turn.text))))
     rows += [("user", *_row(block)) for block in blocks]
+    if prefill:
+        rows.append(("assistant", _start(prefill), _about(len(prefill))))
     rows.append(("request", f"{data_size(size)}, {done}", total))
     return Table(("part", "content", "tokens"), tuple(rows))
 
@@ -63,7 +68,10 @@ def preview(
 def _asked(options: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """How the model is to answer: ``output_config`` by its fields, the rest as it is."""
     for name, value in {**options, **options.get("output_config", {})}.items():
-        if name != "output_config":
+        if name == "format":
+            schema = json.dumps(value.get("schema"), ensure_ascii=False)
+            yield "schema", _start(schema), _about(len(schema))
+        elif name != "output_config":
             pairs = value.items() if isinstance(value, dict) else ()
             yield name, _start(", ".join(f"{key} {one}" for key, one in pairs) or str(value)), ""
 

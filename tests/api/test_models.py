@@ -239,6 +239,18 @@ CASES: tuple[tuple[str, Wanted, str, str], ...] = (
         "cannot be forced to call a tool while it thinks by a budget",
         "leave out one",
     ),
+    (
+        "claude-haiku-4-5",
+        Wanted(prefill=True, thinking="enabled"),
+        "takes no beginning of its answer while it thinks",
+        "leave out one",
+    ),
+    (
+        "claude-opus-4-7",
+        Wanted(system_message=True),
+        "takes no system message inside a conversation",
+        "say it in the prompt or with -s, or use claude-opus-5-5",
+    ),
     ("sonnet", Wanted(fast=True), "has no fast mode", "leave it out, or use claude-opus-5-5"),
     ("sonnet", Wanted(images=601), "takes 600", "begin a new one with --new"),
     (
@@ -271,9 +283,9 @@ def test_what_only_a_list_tells_is_refused_too(wanted: Wanted) -> None:
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("claude-haiku-4-5", Wanted(64_000, 100, 100, thinking="enabled", prefill=True, forced_tool=False)),
+        ("claude-haiku-4-5", Wanted(64_000, 100, 100, thinking="disabled", prefill=True)),
         ("haiku", Wanted(128_000, 600, 600, "high", "disabled", forced_tool=True, structured=True)),
-        ("sonnet", Wanted(effort="max", thinking="between_tools")),
+        ("sonnet", Wanted(effort="max", thinking="between_tools", system_message=True)),
         ("opus", Wanted(effort="xhigh", thinking="adaptive", fast=True)),
         ("claude-opus-4-8", Wanted(effort="max", thinking="disabled", fast=True)),
     ],
@@ -284,7 +296,16 @@ def test_what_a_model_takes_passes(name: str, wanted: Wanted) -> None:
 
 def test_of_an_unlisted_model_nothing_is_refused_but_a_crowd() -> None:
     everything = Wanted(
-        10**6, 1, 1, "max", "disabled", prefill=True, forced_tool=True, structured=True, fast=True
+        10**6,
+        1,
+        1,
+        "max",
+        "disabled",
+        prefill=True,
+        forced_tool=True,
+        structured=True,
+        fast=True,
+        system_message=True,
     )
     refuse(unlisted("claude-new"), everything)
 
