@@ -104,6 +104,26 @@ class ChatMagics(Magics):
         print(f"{gone} exchange{'' if gone == 1 else 's'} taken back.")  # noqa: T201 - the magic's answer
 
     @line_magic
+    @at_the_door
+    def claude_code(self, line: str) -> None:
+        """Put the blocks of code of an answer into a new cell below, which is not run by itself.
+
+        ::
+
+            %claude_code                  of the last answer
+            %claude_code 3                of turn 3, as %claude_history numbers them
+            %%claude --code               of the answer to this question, when it has come
+
+        All blocks come into one cell, numbered by comments. Python stays as it is; what is in another
+        language is commented out, but for a block of shell or HTML that is alone: it gets its %%bash, %%sh
+        or %%html. Characters that cannot be seen are made visible. Of an answer that was stopped or cut a
+        comment says so. In a terminal the next prompt is filled in. Where no cell can be added (nbclient,
+        Colab) the code is printed.
+        """
+        word = line.strip()
+        self._desk().code(flags.whole_number(word, "%claude_code") if word else 0)
+
+    @line_magic
     @flags.documented(flags.USAGE)
     @at_the_door
     def claude_usage(self, line: str) -> Report:

@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from claude_magic.api.models import saved_by_cache
 from claude_magic.api.repair import assistant_message
 from claude_magic.chats import Chats
+from claude_magic.code_cells import offer_again
 from claude_magic.content.texts import encoded
 from claude_magic.conversation.export import export
 from claude_magic.conversation.portable import import_json, plain_turns
@@ -63,11 +64,18 @@ class Desk:
 
     def show(self, number: int) -> None:
         """Publish one turn of the current conversation again, whole."""
+        data, metadata = bundle(self._turn(number))
+        self._shell.display_pub.publish(data, metadata)
+
+    def code(self, number: int) -> None:
+        """Put the code of an answer into a new cell below; 0 for the last."""
+        offer_again(self._turn(number or len(self.chats.current.turns) or 1), self._shell)
+
+    def _turn(self, number: int) -> Turn:
         turns = self.chats.current.turns
         if number > len(turns):
             raise UsageProblem(f"No turn {number}: the conversation has {len(turns)}.")
-        data, metadata = bundle(turns[number - 1])
-        self._shell.display_pub.publish(data, metadata)
+        return turns[number - 1]
 
     def usage(self, by: By, *, every: bool, plotted: bool) -> Report:
         """What was used and spent: by turn in this conversation, else in this notebook, or in all.

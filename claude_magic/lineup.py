@@ -18,8 +18,9 @@ from anthropic import Anthropic
 from claude_magic.api import providers
 from claude_magic.api.catalogue import Catalogue, fetch, from_text, merged, to_text
 from claude_magic.api.client import look_up
-from claude_magic.api.models import Model, farewell
+from claude_magic.api.models import Model
 from claude_magic.api.patience import Patience, retried
+from claude_magic.api.retiring import farewell
 from claude_magic.conversation.store import Store
 from claude_magic.errors import ApiProblem
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import date
 
 from claude_magic.api.catalogue import OLD, Catalogue
-from claude_magic.api.models import LINES, TABLE_AS_OF, TABLE_SOURCE, Model, Thinking, leaving
+from claude_magic.api.models import LINES, TABLE_AS_OF, TABLE_SOURCE, Model, Thinking
 from claude_magic.api.prices import PRICES_AS_OF, SOURCE, WEB_SEARCH, Prices, Rates
+from claude_magic.api.retiring import leaving
 from claude_magic.display.table import Table
 
 _HEAD = ("-m", "model", "context", "max out", "$ in", "$ out", "$ cached", "thinks", "takes", "")

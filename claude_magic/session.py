@@ -21,6 +21,7 @@ from claude_magic.api.patience import retried
 from claude_magic.api.request import Request
 from claude_magic.ask import Means, NotKept, ask, show_again
 from claude_magic.chats import Chats, Place
+from claude_magic.code_cells import offer
 from claude_magic.connection import Connection
 from claude_magic.consent import Consent
 from claude_magic.conversation.notebook import Notebook, identify
@@ -111,6 +112,8 @@ class Session:
             reply = self._handed_over(turn, view, quiet=quiet, data=data)
             if into and (problem is None if typed else reply.text or turn.stage == "complete"):
                 self._shell.user_ns[into] = data if typed else reply.text
+            if line.has("code") and problem is None and not stop.interrupted:
+                offer(turn, self._shell)
         notices.raise_problem(stop, turn, problem)
         return reply
 

@@ -191,7 +191,9 @@ class Notebook:
         before = self.path.stat().st_mtime_ns
         self.page.keyboard.press("Control+s")
         deadline = time.monotonic() + PATIENCE
-        while self.path.stat().st_mtime_ns == before and time.monotonic() < deadline:
+        while self.path.stat().st_mtime_ns == before or _read(self.path) is None:
+            if time.monotonic() > deadline:
+                break
             self.page.wait_for_timeout(50)
         return nbformat.read(self.path, as_version=4)
 

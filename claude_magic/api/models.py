@@ -371,31 +371,3 @@ def cost(
         USD; None where no price is known.
     """
     return cost_at(model.prices, usage, batch=batch, fast=fast, geo=geo)
-
-
-def farewell(model: Model, today: date) -> str:
-    """What to tell who uses a model that is on its way out; ``""`` for one that is not.
-
-    Parameters
-    ----------
-    today : date
-        The day from which days are counted.
-    """
-    successor = f"; its successor is {model.successor}" if model.successor else ""
-    if model.lifecycle == "retired":
-        when = f" on {model.retires}" if model.retires else ""
-        return f"{model.id} was retired{when}{successor}. The API is asked all the same."
-    if model.lifecycle != "deprecated":
-        return ""
-    return f"{model.id} {leaving(model, today)}{successor}."
-
-
-def leaving(model: Model, today: date) -> str:
-    """When a deprecated model is to go: ``"retires in 9 days (2026-11-30)"``."""
-    if model.retires is None:
-        return "is deprecated"
-    left = (model.retires - today).days
-    if left < 0:
-        return f"was to retire on {model.retires}"
-    when = {0: "today", 1: "tomorrow"}.get(left, f"in {left} days")
-    return f"retires {when} ({model.retires})"

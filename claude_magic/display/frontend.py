@@ -141,10 +141,11 @@ class Views:
         if kind == "static":
             return StaticView(self._shell)
         if kind == "text":
-            return TextView()
+            return TextView(stop)
         if self._runtime is None:
             self._runtime = Runtime()
-        return LiveView(self._shell, self._runtime, stop, inline=not _is_jupyter(self._shell))
+        inline, has_input = not _is_jupyter(self._shell), can_answer(self._shell)
+        return LiveView(self._shell, self._runtime, stop, inline=inline, has_input=has_input)
 
     def kind(self, wanted: str) -> str:
         """What kind of view the running cell gets, by the setting ``view``; to be asked in its thread."""

@@ -4,6 +4,9 @@ Finished blocks of the answer are rendered once, here, and sent once; only the o
 and of it only what changed. Each frame has a number, so that the page notices a gap and asks for the
 whole; until the page has said hello, the whole is sent a few times unasked, because what was sent
 before the page listened is lost. The module that draws is sent once a kernel, not with every cell.
+
+Thinking is sent as text, each piece once, into a fold that stays open until something follows. A question
+stands in the frame as long as it is open; its answer is a message of the page, like Stop.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,7 +24,8 @@ import ipywidgets
 import traitlets
 from IPython.core.interactiveshell import InteractiveShell
 
-from claude_magic.display.folds import folded_html, thinking_html
+from claude_magic.display.folds import Thought, folded_html, thinking_html
+from claude_magic.display.leave import Question, leave_by_input, leave_in, question_of
 from claude_magic.display.markdown import STYLE, Growing
 from claude_magic.display.static import bundle
 from claude_magic.display.status import Status, final_line, live_line
@@ -38,6 +43,12 @@ UNASKED = (0.25, 0.75, 1.75, 4.0)
 """Seconds after the beginning at which the whole is sent to a page that has not said hello."""
 UNASKED_SIZE = 16_384
 """Characters up to which it is: what a page misses at the beginning is little, unless a burst ends soon."""
+
+HEARD_AFTER = 3.0
+"""Seconds after a question in which a page that can be heard has been heard."""
+HEARD_SINCE = 6.0
+"""The same since the beginning: a page says hello for four seconds, and may load for some before."""
+_SLICE = 0.05
 
 
 class Runtime(ipywidgets.Widget):  # type: ignore[misc]
@@ -78,6 +89,16 @@ class ReplyWidget(anywidget.AnyWidget):
             super().add_traits(**missing)
 
 
+class _Asking:
+    """A question that is open in the page, and its answer: the first that comes, from another thread."""
+
+    __slots__ = ("leave", "question")
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.leave: Leave | None = None
+
+
 class LiveView:
     """Shows one reply in a widget, and leaves the static output in its place.
 
@@ -91,17 +112,30 @@ class LiveView:
         What the Stop button sets.
     inline : bool
         Send the module with the widget itself, for pages that cannot look up another model.
+    has_input : bool
+        Whether the front end can be asked for input, where its page is not heard.
     """
 
-    def __init__(self, shell: InteractiveShell, runtime: Runtime, stop: Stop, *, inline: bool) -> None:
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        runtime: Runtime,
+        stop: Stop,
+        *,
+        inline: bool,
+        has_input: bool = False,
+    ) -> None:
         self._shell = shell
         self._runtime = runtime
         self._stop = stop
         self._inline = inline
+        self._has_input = has_input
         self._growing = Growing()
         self._done: list[str] = []
         self._tail = ""
-        self._thought = ""
+        self._thought = Thought()
+        self._asking: _Asking | None = None
+        self._asked_last: _Asking | None = None
         self._status = ""
         self._number = 0
         self._heard = threading.Event()
@@ -132,34 +166,68 @@ class LiveView:
 
     def draw(self, text: str, status: Status) -> None:
         """Send the blocks that were finished, the change of the open one, and the status."""
-        if self._thought and not text:
-            self._send("", self._tail, live_line(status))
+        if not text and self._thought:
+            self._send(live_line(status), tail=self._tail)
             return
-        done = self._finished() if self._thought else ""
+        folds = self._fold()
         if text:
             self._growing.feed(text)
         drawn = self._growing.draw()
-        self._send(done + drawn.done, drawn.tail, live_line(status))
+        self._send(live_line(status), drawn.done, drawn.tail, folds=folds)
 
     def show(self, section: Section, status: Status) -> None:
         """Send a section that can be folded; thinking grows open, and is folded when something follows."""
+        done = "" if self._thought else self._finished()
         if section.kind == "thinking":
-            self._thought += section.body
-            self._send("", thinking_html(self._thought, growing=True), live_line(status))
+            self._send(live_line(status), done, thought=self._thought.more(section.body))
             return
-        self._send(self._finished() + folded_html(section), "", live_line(status))
+        self._send(live_line(status), done + folded_html(section), folds=self._fold())
 
     def may_run(self, call: ToolUsePart, status: Status) -> Leave:
-        """Not yet."""
-        return "no"
+        """Ask in the page; where it cannot be heard while the cell runs, at the prompt, or not at all."""
+        question = question_of(call)
+        if question is None or self._widget is None or self._stop.asked:
+            return "no"
+        asking = _Asking(question)
+        if self._can_hear() and self._heard_in_page(asking, status):
+            return "no" if self._stop.asked or asking.leave is None else asking.leave
+        return leave_by_input(question, self._stop) if self._has_input else "no"
+
+    def _can_hear(self) -> bool:
+        """Whether the kernel has subshells, which hear the page while the cell runs."""
+        kernel = getattr(self._shell, "kernel", None)
+        return kernel is not None and "kernel subshells" in kernel.kernel_info.get("supported_features", ())
+
+    def _heard_in_page(self, asking: _Asking, status: Status) -> bool:
+        """Show a question until it is answered or the reply is stopped; False where no page is heard."""
+        asked = time.monotonic()
+        given_up = max(asked + HEARD_AFTER, self._begun + HEARD_SINCE)
+        self._asking = asking
+        try:
+            while asking.leave is None and not self._stop.asked:
+                now = time.monotonic()
+                if now > given_up and not self._heard.is_set():
+                    return False
+                waited = replace(status, seconds=status.seconds + int(now - asked))
+                self._send(live_line(waited), tail=self._tail)
+                self._stop.sleep(_SLICE)
+            return True
+        finally:
+            self._asking = None
+            self._send(live_line(status), tail=self._tail)
 
     def _finished(self) -> str:
-        """The HTML of what was open: the answer's last block, or its thinking."""
-        if self._thought:
-            thought, self._thought = self._thought, ""
-            return thinking_html(thought)
+        """The HTML of the text that was open."""
         done, self._growing = self._growing.finish().done, Growing()
         return done
+
+    def _fold(self) -> bool:
+        """End the thinking that is open; False where there is none."""
+        if not self._thought:
+            return False
+        self._done.append(thinking_html(self._thought.text))
+        self._thought = Thought()
+        return True
 
     def end(self, turn: Turn) -> None:
         """Put the static output in the widget's place."""
@@ -174,36 +242,68 @@ class LiveView:
 
     def whole_frame(self) -> dict[str, Any]:
         """All that has been drawn, for a page that comes late or lost something."""
-        if self._ended and self._tail:
+        if self._ended:
+            self._fold()
             self._done.append(self._finished())
             self._tail = ""
         return {
             "number": self._number,
             "done": "".join(self._done),
+            "thought": self._thought.text,
             "tail": self._tail,
             "status": self._status,
+            "question": self._question(),
             "ended": self._ended,
             "heard": self._heard.is_set(),
         }
 
-    def _send(self, done: str, tail: str, status: str) -> None:
-        if not (done or tail != self._tail or status != self._status or self._asked.is_set()):
-            return
-        keep = 0 if done else _common(self._tail, tail)
-        message: dict[str, Any] = {"number": self._number + 1}
+    def _question(self) -> dict[str, str] | None:
+        """The open question as the page is told of it."""
+        if self._asking is None:
+            return None
+        question = self._asking.question
+        return {"id": question.id, "name": question.name, "arguments": question.arguments}
+
+    def _send(
+        self, status: str, done: str = "", tail: str = "", *, thought: str = "", folds: bool = False
+    ) -> None:
+        """Send what has changed.
+
+        Parameters
+        ----------
+        done : str
+            HTML of blocks that will not change again.
+        tail : str
+            HTML of the open block, all of it.
+        thought : str
+            More of the thinking that is open, as text.
+        folds : bool
+            Whether the thinking that was open has ended; it comes before ``done``.
+        """
+        message: dict[str, Any] = {}
+        if folds:
+            message["folds"] = True
+        if thought:
+            message["thought"] = thought
         if done:
             message["done"] = done
             self._done.append(done)
         if done or tail != self._tail:
+            keep = 0 if done else _common(self._tail, tail)
             # The page counts UTF-16 units.
             message["keep"] = len(tail[:keep].encode("utf-16-le")) // 2
             message["tail"] = tail[keep:]
         if status != self._status:
             message["status"] = status
-        self._tail, self._status = tail, status
+        if self._asking is not self._asked_last:
+            message["question"] = self._question()
+        if not message and not self._asked.is_set():
+            return
+        self._tail, self._status, self._asked_last = tail, status, self._asking
         self._number += 1
         assert self._widget is not None  # noqa: S101 - begin() came first
-        self._widget.send({"whole": self.whole_frame()} if self._whole_is_due() else message)
+        whole = self._whole_is_due()
+        self._widget.send({"whole": self.whole_frame()} if whole else {"number": self._number, **message})
 
     def _whole_is_due(self) -> bool:
         if self._asked.is_set():
@@ -214,16 +314,19 @@ class LiveView:
         if time.monotonic() - self._begun < self._unasked[0]:
             return False
         self._unasked.pop(0)
-        return sum(map(len, self._done)) <= UNASKED_SIZE
+        return sum(map(len, self._done)) + len(self._thought) <= UNASKED_SIZE
 
     def _listen(self, _: object, content: dict[str, Any], __: object) -> None:
-        """Hear the page; runs in another thread while the cell runs, so it only sets events."""
+        """Hear the page; runs in another thread while the cell runs, so it only notes what it hears."""
         match content.get("kind"):
             case "hello":
                 self._heard.set()
                 self._asked.set()
             case "stop":
                 self._stop.ask()
+            case "leave" if (asking := self._asking) is not None and asking.leave is None:
+                self._heard.set()
+                asking.leave = leave_in(content, asking.question)
             case "gone" if self._ended and self._widget is not None:
                 # The page has put the static output in the view's place: nobody will ask again.
                 self._widget.layout = None

@@ -20,7 +20,17 @@ from claude_magic.display.untrusted import visible
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-__all__ = ["STYLE", "Frame", "Growing", "code_blocks", "code_tokens", "render", "visible"]
+__all__ = [
+    "STYLE",
+    "CodeBlock",
+    "Frame",
+    "Growing",
+    "code_blocks",
+    "code_tokens",
+    "fences",
+    "render",
+    "visible",
+]
 
 
 def render(text: str) -> str:
@@ -39,6 +49,28 @@ def render(text: str) -> str:
     return html_of(parse(visible(text), {}))
 
 
+@dataclass(frozen=True, slots=True)
+class CodeBlock:
+    """A fenced block of code: the first word behind its fence in small letters, and what is in it."""
+
+    language: str
+    content: str
+
+
+def fences(text: str) -> list[CodeBlock]:
+    """List the fenced blocks of code, in order.
+
+    Parameters
+    ----------
+    text : str
+        Markdown.
+    """
+    if "```" not in text and "~~~" not in text:
+        return []
+    tokens = [token for token in code_tokens(text) if token.type == "fence"]
+    return [CodeBlock(_language(token.info), token.content) for token in tokens]
+
+
 def code_blocks(text: str) -> list[str]:
     """List the contents of the fenced blocks of code, in order.
 
@@ -52,9 +84,13 @@ def code_blocks(text: str) -> list[str]:
     list of str
         What stands between the fences, each line with its end.
     """
-    if "```" not in text and "~~~" not in text:
-        return []
-    return [token.content for token in code_tokens(text) if token.type == "fence"]
+    return [block.content for block in fences(text)]
+
+
+def _language(info: str) -> str:
+    """The language that a fence tells, in letters that mean nothing elsewhere."""
+    word = (info.split() or [""])[0].lower()
+    return "".join(re.findall(r"[\w+#.-]+", word))
 
 
 def code_tokens(text: str) -> list[Token]:

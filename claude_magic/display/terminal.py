@@ -5,16 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from claude_magic.display.leave import leave_by_input, question_of
 from claude_magic.display.status import Status, final_line
 from claude_magic.display.strip import strip_line
 from claude_magic.display.untrusted import visible
+from claude_magic.stop import Stop
 from claude_magic.values import Block, Leave, Section, ToolUsePart, Turn
 
 
 class TextView:
-    """Prints the answer as it comes; control characters are made visible."""
+    """Prints the answer as it comes; control characters are made visible.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    stop : Stop
+        What an interrupt asks for while a question waits for its answer.
+    """
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
         self._begun = False
         self._said = ""
         self._thinking = False
@@ -33,30 +42,36 @@ class TextView:
             sys.stdout.write(apart + _dim(f"[{visible(str(status.wait))}]") + "\n")
             sys.stdout.flush()
         if text:
-            if self._thinking:
-                sys.stdout.write("\n" if text.startswith("\n") else "\n\n")
-            self._begun, self._thinking = True, False
-            sys.stdout.write(visible(text))
+            apart = self._ended_thinking()
+            self._begun = True
+            sys.stdout.write(apart + visible(text))
             sys.stdout.flush()
 
     def show(self, section: Section, status: Status) -> None:
         """Print thinking as it comes, and of a tool one line."""
-        thinking = section.kind == "thinking"
-        goes_on = thinking and self._thinking
-        begun = "\n" if (self._begun or self._thinking) and not goes_on else ""
-        self._thinking = thinking
-        sys.stdout.write(begun + _dim(visible(section.body if thinking else f"[{section.title}]")))
-        sys.stdout.write("" if thinking else "\n")
+        if section.kind == "thinking":
+            apart = "\n\n" if self._begun and not self._thinking else ""
+            self._thinking = True
+            sys.stdout.write(apart + _dim(visible(section.body)))
+        else:
+            apart = self._ended_thinking() or ("\n" if self._begun else "")
+            sys.stdout.write(apart + _dim(visible(f"[{' '.join(section.title.split())}]")) + "\n")
         sys.stdout.flush()
 
     def may_run(self, call: ToolUsePart, status: Status) -> Leave:
-        """Ask at the prompt; whatever is no clear yes is a no."""
-        question = f"Run {call.name}({call.input_json})? [y]es, [a]lways, [N]o: "
-        try:
-            said = input(visible(question)).strip().casefold()
-        except (EOFError, OSError, RuntimeError):
+        """Ask at the prompt, with the arguments as they will run."""
+        question = question_of(call)
+        if question is None or self._stop.asked:
             return "no"
-        return "once" if said in ("y", "yes") else "always" if said in ("a", "always") else "no"
+        apart = self._ended_thinking() or ("\n" if self._begun else "")
+        sys.stdout.write(apart)
+        sys.stdout.flush()
+        return leave_by_input(question, self._stop)
+
+    def _ended_thinking(self) -> str:
+        """What sets the thinking that was printed apart from what follows."""
+        ended, self._thinking = self._thinking, False
+        return "\n\n" if ended else ""
 
     def end(self, turn: Turn) -> None:
         """Print the summary line."""

@@ -22,8 +22,9 @@ from claude_magic.api import catalogue, models
 from claude_magic.api.capabilities import Wanted, refuse
 from claude_magic.api.catalogue import SHIPPED, Catalogue, Listed, fetch, from_text, merged, to_text
 from claude_magic.api.client import Endpoint, connect, place
-from claude_magic.api.models import CATALOGUE, LINES, RETIRED, Model, farewell, find, unknown, unlisted
+from claude_magic.api.models import CATALOGUE, LINES, RETIRED, Model, find, unknown, unlisted
 from claude_magic.api.patience import Patience
+from claude_magic.api.retiring import farewell
 from claude_magic.conversation.store import Store
 from claude_magic.errors import ApiProblem, ConfigProblem, UsageProblem
 from claude_magic.lineup import Lineup

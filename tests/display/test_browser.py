@@ -163,7 +163,8 @@ def test_the_dark_theme_is_followed(browser: Browser, server: Server) -> None:
     notebook.start(1)
     view = notebook.output(1).locator(".claude-magic p").first
     view.wait_for(timeout=30_000)
-    colour = view.evaluate("node => getComputedStyle(node).color")
+    # In one go: the open paragraph is made anew while it grows.
+    colour = page.evaluate("() => getComputedStyle(document.querySelector('.claude-magic p')).color")
     channels = [int(part) for part in re.findall(r"\d+", colour)[:3]]
     assert min(channels) > 120, colour
     notebook.wait(1)

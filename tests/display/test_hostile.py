@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from html import unescape
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from bleach._vendor import html5lib  # type: ignore[import-untyped]
 from claude_magic.citations import Source
 from claude_magic.conversation.export import markdown_document, notebook_document
 from claude_magic.display import sources
+from claude_magic.display.folds import folded_html, folded_markdown, thinking_html
 from claude_magic.display.markdown import Growing, render
 from claude_magic.display.neutral import inline, neutral
 from claude_magic.display.preview import preview
@@ -25,7 +27,10 @@ from claude_magic.display.strip import strip_html, strip_line
 from claude_magic.display.table import Table
 from claude_magic.display.terminal import TextView
 from claude_magic.display.untrusted import formula_at, visible
-from claude_magic.values import Answer, Block, TextPart, Turn, Usage
+from claude_magic.sections import call_section
+from claude_magic.served import server_section
+from claude_magic.stop import Stop
+from claude_magic.values import Answer, Block, Call, Section, TextPart, Turn, Usage, text_block
 from tests.display.hostile import HTML, NAMES, TERMINAL, payloads
 from tests.display.test_neutral import PARSERS, harm, with_formulas_cut_out
 
@@ -208,6 +213,54 @@ def assert_harmless_markdown(written: str, of: object) -> None:
         assert harm(parse(written)) == [], (of, written)
 
 
+def sections_of(text: str) -> list[Section]:
+    """Thinking, a tool call and a search that all say this, in titles, arguments and results."""
+    given = json.dumps({text: text})
+    call = Call("t", text, given, (text_block(text), Block("image", b"{}", note=text)), note=text)
+    broken = Call("t", text, text, (), error=True)
+    use = {"id": "s", "name": text, "input": {"query": text}}
+    raw = {"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"title": text, "url": text}]}
+    found = server_section(raw, {"s": use})
+    assert found is not None
+    return [Section("thinking", text, text), call_section(call, timed=True), call_section(broken), found]
+
+
+OWN_FOLD = re.compile(r"</?(?:details|summary)>")
+DETAILS = re.compile(
+    r'<(?:/?(?:details|summary|div)|details class="claude-fold claude-(?:call|search|thinking)"'
+    r'|div class="claude-folded")>'
+)
+
+
+@pytest.mark.parametrize("kind", sorted({payload.kind for payload in CORPUS}))
+def test_nothing_breaks_out_of_a_fold(kind: str) -> None:
+    for payload in (one for one in CORPUS if one.kind == kind):
+        sections = sections_of(payload.text)
+        for section in sections:
+            html = thinking_html(section.body) if section.kind == "thinking" else folded_html(section)
+            assert html.count("<details") == html.count("</details>") == 1, (payload, html)
+            assert_plain_html(DETAILS.sub("", html), payload)
+            assert [tag for tag, _ in parsed(html)][:3] == ["details", "summary", "div"], (payload, html)
+        written = "\n\n".join(folded_markdown(section) for section in sections)
+        assert not HIDDEN.search(written), payload
+        if len(written) > 8_000:
+            continue
+        for name, parse in PARSERS.items():
+            shown = parse(written)
+            tags = [match.group() for match in OWN_FOLD.finditer(shown)]
+            assert tags == ["<details>", "<summary>", "</summary>", "</details>"] * len(sections), (
+                name,
+                payload,
+            )
+            titles = re.findall("<summary>.*?</summary>", shown, re.DOTALL)
+            runs = [unescape(run) for one in titles for run in re.split("<[^>]*>", one)]
+            assert not any(EDGES.search(run) for run in runs), (name, payload)
+            shown = OWN_FOLD.sub("", shown)
+            assert harm(shown) == [], (name, payload)
+            shown = OWN_FOLD.sub("", with_formulas_cut_out(parse, written))
+            assert harm(shown) == [], (name, payload)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_names_are_neutral_in_every_form_of_an_output(name: str) -> None:
     for text in ("x", ""):
@@ -275,7 +328,7 @@ def test_names_are_neutral_in_exported_files(name: str) -> None:
 def test_nothing_reaches_a_terminal_raw(hostile: str) -> None:
     out = io.StringIO()
     with redirect_stdout(out):
-        view = TextView()
+        view = TextView(Stop())
         turn = turn_of(hostile, hostile)
         view.begin(Status(hostile, "writing", Usage(), None, 1.0), turn.blocks)
         for character in f"a{hostile}b":

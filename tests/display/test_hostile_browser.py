@@ -16,12 +16,14 @@ import pytest
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Browser, Page
 
-from claude_magic.display.live import CSS, MODULE, LiveView
+from claude_magic.display.leave import question_of
+from claude_magic.display.live import CSS, MODULE, LiveView, _Asking
 from claude_magic.display.static import TURN, bundle
 from claude_magic.display.status import Status
 from claude_magic.stop import Stop
-from claude_magic.values import Answer, TextPart, Turn, Usage
+from claude_magic.values import Answer, Section, TextPart, ToolUsePart, Turn, Usage
 from tests.display.hostile import HTML, Payload, payloads
+from tests.display.test_hostile import sections_of
 from tests.pages import Notebook, Server, chromium, jupyter_server
 
 LOAD = "%load_ext claude_magic"
@@ -248,7 +250,7 @@ TOUCH = """(roots) => {
   let touched = 0;
   for (const root of document.querySelectorAll(roots)) {
     for (const node of root.querySelectorAll('*')) {
-      if (node.closest('.jp-OutputPrompt, .claude-status button')) continue;
+      if (node.closest('.jp-OutputPrompt, .claude-status button, .claude-copy')) continue;
       touched += 1;
       for (const name of names)
         node.dispatchEvent(new Event(name, {bubbles: name === 'click', cancelable: true}));
@@ -261,9 +263,9 @@ TOUCH = """(roots) => {
 # What stands in the outputs that should not: elements, attributes, schemes, links that hide their target.
 FAULTS = """(roots) => {
   const elements = new Set(('a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p pre s span ' +
-    'strong table tbody td th thead tr ul button mjx-container').split(' '));
+    'strong table tbody td th thead tr ul button mjx-container details summary').split(' '));
   const attributes = new Set(('class href target rel title start align role aria-hidden aria-busy type ' +
-    'hidden tabindex data-jupyter-id').split(' '));
+    'hidden tabindex data-jupyter-id aria-label data-says disabled').split(' '));
   const found = [];
   const look = (node, where) => {
     const name = node.localName;
@@ -305,14 +307,14 @@ def turn_of(text: str, **changes: Any) -> Turn:
     return Turn(**{**given, "model": "claude-sonnet-5-5", **changes})
 
 
-def written(server: Server, name: str, texts: list[str], *, trusted: bool, most: int = 60) -> None:
+def written(server: Server, name: str, turns: list[Turn], *, trusted: bool, most: int = 60) -> None:
     """Write a notebook with the outputs of these answers; only a trusted one is signed."""
     book = nbformat.v4.new_notebook()
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    for begin in range(0, len(texts), most):
+    for begin in range(0, len(turns), most):
         cell = nbformat.v4.new_code_cell("%%claude\np", execution_count=1)
-        for text in texts[begin : begin + most]:
-            data, metadata = bundle(turn_of(text))
+        for turn in turns[begin : begin + most]:
+            data, metadata = bundle(turn)
             cell.outputs.append(nbformat.v4.new_output("display_data", data, metadata=metadata))
         book.cells.append(cell)
     nbformat.write(book, server.root / f"{name}.ipynb")
@@ -368,7 +370,7 @@ def test_the_payloads_work_where_nothing_stops_them(browser: Browser, server: Se
 def test_no_saved_answer_does_anything(watch: Watch, server: Server, beacon: Beacon, trusted: bool) -> None:
     corpus = payloads(beacon.port)
     name = "trusted" if trusted else "untrusted"
-    written(server, name, [payload.text for payload in corpus], trusted=trusted)
+    written(server, name, [turn_of(payload.text) for payload in corpus], trusted=trusted)
     notebook = watch.notebook(server, [], name)
     faults = drawn(notebook, len(corpus))
     modes = notebook.page.evaluate(
@@ -380,8 +382,37 @@ def test_no_saved_answer_does_anything(watch: Watch, server: Server, beacon: Bea
     assert faults == []
 
 
-def messages(text: str, cuts: int) -> list[dict[str, Any]]:
-    """What the live view sends of an answer that comes in parts of so many characters."""
+def test_no_saved_fold_does_anything(watch: Watch, server: Server, beacon: Beacon) -> None:
+    corpus = sample(payloads(beacon.port), 5)
+    turns = [turn_of("x", sections=(*sections_of(one.text), Section("text", "x"))) for one in corpus]
+    written(server, "folds", turns, trusted=True)
+    notebook = watch.notebook(server, [], "folds")
+    page = notebook.page
+    page.wait_for_function(
+        "n => document.querySelectorAll('.jp-OutputArea .jp-RenderedMarkdown > p:last-child').length == n",
+        arg=len(corpus),
+        timeout=60_000,
+    )
+    shapes = page.evaluate(
+        """() => [...document.querySelectorAll('.jp-OutputArea-output.jp-RenderedMarkdown')].map(root =>
+             [...root.children].map(node => node.localName + (node.open ? ' open' : '')).join(' '))"""
+    )
+    assert [(one, shape) for one, shape in zip(corpus, shapes, strict=True) if shape != SHAPE] == []
+    faults = drawn(notebook, len(corpus))
+    notebook.close()
+    watch.assert_nothing()
+    assert faults == []
+
+
+SHAPE = "details details details details p p"
+"""The elements of such an output: each section in its own fold, the answer and its line below them."""
+
+
+def messages(text: str, cuts: int, *, folds: bool = False) -> list[dict[str, Any]]:
+    """What the live view sends of an answer that comes in parts of so many characters.
+
+    With ``folds`` its thinking, tool calls and searches say the same, and a tool is asked about in its words.
+    """
     view = LiveView.__new__(LiveView)
     sent: list[dict[str, Any]] = []
 
@@ -395,6 +426,15 @@ def messages(text: str, cuts: int) -> list[dict[str, Any]]:
     status = Status("claude-sonnet-5-5", "writing", Usage(), None, 1.0)
     for at in range(0, len(text), cuts):
         view.draw(text[at : at + cuts], status)
+    if folds:
+        for at in range(0, len(text), cuts):
+            view.show(Section("thinking", text[at : at + cuts]), status)
+        for section in sections_of(text)[1:]:
+            view.show(section, status)
+        question = question_of(ToolUsePart("t", text, json.dumps({text: text})))
+        assert question is not None
+        view._asking = _Asking(question)
+        view.draw("", status)
     sent.append({"whole": view.whole_frame()})
     sent.append({"whole": {**view.whole_frame(), "number": view._number + 1, "ended": True}})
     return sent
@@ -442,15 +482,20 @@ DRAW = """async ({code, css, answers, faults, roots}) => {
 }"""
 
 
-def test_no_frame_of_the_live_view_does_anything(watch: Watch, server: Server, beacon: Beacon) -> None:
-    corpus = payloads(beacon.port)
-    notebook = watch.notebook(server, ["0"], "frames")
+@pytest.mark.parametrize("folds", [False, True], ids=["text", "folds"])
+def test_no_frame_of_the_live_view_does_anything(
+    watch: Watch, server: Server, beacon: Beacon, folds: bool
+) -> None:
+    corpus = sample(payloads(beacon.port), 7 if folds else 1)
+    notebook = watch.notebook(server, ["0"], f"frames-{folds}")
     page = notebook.page
     frames = 0
     found: list[str] = []
-    for cuts in (1, 7, 10_000):
+    for cuts in (9, 10_000) if folds else (1, 7, 10_000):
         answers = [
-            [one.number, messages(one.text, cuts)] for one in corpus if cuts > 1 or len(one.text) < 500
+            [one.number, messages(one.text, cuts, folds=folds)]
+            for one in corpus
+            if cuts > 1 or len(one.text) < 500
         ]
         given = {"code": MODULE, "css": CSS, "answers": answers, "faults": FAULTS, "roots": ".claude-magic"}
         drawn = page.evaluate(DRAW, json.loads(json.dumps(given)))
@@ -462,7 +507,7 @@ def test_no_frame_of_the_live_view_does_anything(watch: Watch, server: Server, b
     notebook.close()
     watch.assert_nothing()
     assert found == []
-    assert frames > 20_000
+    assert frames > (1_500 if folds else 20_000)
 
 
 def streamed(api: Api, name: str, text: str, size: int, pause: float = 0.0) -> str:

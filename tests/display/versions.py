@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -31,12 +32,13 @@ def kernelspec(version: str) -> str:
 
 def write_kernelspecs(data: Path) -> None:
     """Write the kernelspecs of the older versions into a Jupyter data directory."""
+    here = os.environ.get("PYTHONPATH", "")  # of a checkout that is not the one installed
     for version in OLDER:
         spec = {
             "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
             "display_name": f"ipykernel {version}",
             "language": "python",
-            "env": {"PYTHONPATH": str(folder(version))},
+            "env": {"PYTHONPATH": os.pathsep.join(filter(None, (str(folder(version)), here)))},
         }
         place = data / "kernels" / kernelspec(version)
         place.mkdir(parents=True)
