@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from claude_magic.content import attachable as attachable
     from claude_magic.reply import Reply as Reply
+    from claude_magic.tools import tool as tool
 
 __version__ = "0.1.0"
-__all__ = ["Reply", "__version__", "attachable", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = ["Reply", "__version__", "attachable", "load_ipython_extension", "tool", "unload_ipython_extension"]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -42,4 +43,8 @@ def __getattr__(name: str) -> Any:
         from claude_magic.content import attachable
 
         return attachable
+    if name == "tool":
+        from claude_magic.tools import tool
+
+        return tool
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -19,9 +19,11 @@ from claude_magic.display.frontend import MayRun, View
 from claude_magic.display.status import Status, Wait
 from claude_magic.ending import stage_of
 from claude_magic.errors import ApiProblem, RequestRefused, too_many_rounds
-from claude_magic.question import Prepared, Question
+from claude_magic.prepared import Prepared
+from claude_magic.question import Question
 from claude_magic.sections import call_section
 from claude_magic.stop import Stop, Stopped
+from claude_magic.tools.ids import ids_of, with_own_ids
 from claude_magic.values import Answer, Call, Leave, Round, ToolUsePart, Turn, Usage, text_block, total
 
 JOURNAL_EVERY = 0.4
@@ -71,8 +73,7 @@ class NoTools:
     def run(self, calls: Sequence[ToolUsePart], may_run: MayRun, stop: Stop) -> Iterator[Call]:
         """Answer each call with an error."""
         for call in calls:
-            told = text_block("There is no such tool.")
-            yield Call(call.id, call.name, call.input_json, (told,), error=True, note="no such tool")
+            yield _left_out(call, "there is no such tool", "unknown tool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +122,29 @@ def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
     means.view.begin(progress.status(Fold()), prepared.blocks)
     means.journal.begin(pending, prepared.key)
     drawn = 0
+    taken = ids_of(prepared.history)
     while True:
         followed = _tried(prepared, means, pending, progress)
         drawn += followed.drawn
         problem, answer = followed.problem, followed.fold.answer()
         missed = prepared.cache_miss(answer, followed.fold.cache_miss)
         answer = replace(answer, usage=progress.estimated(followed.fold), cache_miss=missed)
+        answer, repeated = with_own_ids(answer, taken)
         if not _goes_on(answer, means, problem):
             break
         if len(prepared.rounds) >= prepared.question.most_rounds:
             problem = too_many_rounds(prepared.question.most_rounds)
             break
-        prepared = prepared.after(answer, tuple(_run(answer, means, progress)))
-        progress.rounds = prepared.rounds
-        pending = prepared.turn(Answer(), "streaming")
+        uses = _uses(answer)
+        if uses:  # were the kernel to die in one of them, nobody would know how far it came
+            means.journal.advance(prepared.after(answer, [*map(_unknown_end, uses)]).underway())
+        progress.rounds = prepared.after(answer).rounds
+        sound = frozenset(use.id for use in uses if followed.fold.calls_are_whole) - repeated
+        calls, problem = _answered(uses, sound, means, progress)
+        prepared = prepared.after(answer, calls)
+        pending = prepared.underway()
         means.journal.advance(pending)
-        if means.stop.asked:
+        if means.stop.asked or problem is not None:
             answer = Answer()
             break
     turn = replace(
@@ -156,28 +164,64 @@ def _goes_on(answer: Answer, means: Means, problem: BaseException | None) -> boo
     """Whether a reply is a step on the way only, and nothing keeps the next from being taken."""
     if problem is not None or means.stop.asked or not answer.complete:
         return False
-    return answer.stop_reason == "pause_turn" or (answer.stop_reason == "tool_use" and bool(_uses(answer)))
+    return answer.stop_reason == "pause_turn" or bool(_uses(answer))
 
 
 def _uses(answer: Answer) -> list[ToolUsePart]:
-    return [part for part in answer.parts if isinstance(part, ToolUsePart)]
+    """The calls to be answered; where the reply has ended for another reason, there are none."""
+    return [
+        part for part in answer.parts if isinstance(part, ToolUsePart) and answer.stop_reason == "tool_use"
+    ]
 
 
-def _run(answer: Answer, means: Means, progress: _Progress) -> Iterator[Call]:
-    """Have the calls of a reply answered; each is shown with its result."""
+def _answered(
+    uses: Sequence[ToolUsePart], sound: Collection[str], means: Means, progress: _Progress
+) -> tuple[list[Call], BaseException | None]:
+    """Have calls answered, each once whatever happens; each is shown with its result.
+
+    Parameters
+    ----------
+    sound : collection of str
+        The ids of those that may be run at all.
+    """
+    calls: list[Call] = []
+    problem: BaseException | None = None
 
     def may_run(call: ToolUsePart) -> Leave:
         return means.view.may_run(call, progress.between("waiting for your leave"))
 
-    for call in means.tools.run(_uses(answer), may_run, means.stop):
-        means.view.show(call_section(call, timed=True), progress.between("calling a tool"))
-        yield call
+    try:
+        for use in uses:
+            if use.id in sound:
+                means.view.draw("", progress.between("running a tool"))
+                calls += means.tools.run([use], may_run, means.stop)
+            else:
+                calls.append(_left_out(use, "it came cut, or repeats the id of another call", "not run"))
+            means.view.show(call_section(calls[-1], timed=True), progress.between("calling a tool"))
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - kept first, raised by the caller
+        problem = error
+    rest = uses[len(calls) :]
+    calls += [
+        *map(_unknown_end, rest[:1]),
+        *(_left_out(use, "it was stopped", "not run") for use in rest[1:]),
+    ]
+    return calls, problem
+
+
+def _left_out(use: ToolUsePart, why: str, note: str) -> Call:
+    told = text_block(f"This call was not run: {why}.")
+    return Call(use.id, use.name, use.input_json, (told,), error=True, note=note)
+
+
+def _unknown_end(use: ToolUsePart) -> Call:
+    told = text_block("Broken off while this call was waiting or running: it is not known how far it came.")
+    return Call(use.id, use.name, use.input_json, (told,), error=True, note="begun, end unknown")
 
 
 def show_again(prepared: Prepared, answered: Turn, view: View) -> Turn:
     """Answer a question by an earlier turn that asked the same: free, and marked as reused."""
     turn = replace(
-        prepared.turn(answered.answer, answered.stage),
+        replace(prepared, rounds=answered.rounds).turn(answered.answer, answered.stage),
         model=answered.model,
         cost=0.0,
         saved=0.0,

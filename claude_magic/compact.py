@@ -10,7 +10,7 @@ from claude_magic.chats import Chats
 from claude_magic.conversation.history import Conversation
 from claude_magic.display.status import ended_how
 from claude_magic.errors import StoreProblem, UsageProblem
-from claude_magic.question import Prepared
+from claude_magic.prepared import Prepared
 from claude_magic.values import Turn
 
 KEEP = 2

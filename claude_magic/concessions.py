@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from claude_magic.api.server_tools import basic
 from claude_magic.errors import ApiProblem, RequestRefused
-from claude_magic.question import Prepared
+from claude_magic.prepared import Prepared
 
 _THINKING = re.compile(r"`?(?:redacted_)?thinking`?(?:` blocks?| blocks?)|\bsignature\b")
 """How the API names a thinking block that it does not take back."""

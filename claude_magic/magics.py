@@ -16,6 +16,7 @@ from claude_magic.chat_magics import ChatMagics
 from claude_magic.errors import ConfigProblem, UsageProblem, at_the_door, missing
 from claude_magic.recorder import Recorder
 from claude_magic.settings import Settings
+from claude_magic.tool_magics import ToolMagics
 
 if TYPE_CHECKING:
     from claude_magic.display.table import Table
@@ -40,6 +41,7 @@ class ClaudeMagics(Settings, Magics):
         self._local: offline.LocalApi | None = None
         self._recorder = Recorder(shell)
         shell.register_magics(ChatMagics(shell, lambda: self._open().desk(self)))
+        shell.register_magics(ToolMagics(shell, lambda: self._open().tools))
         shell.input_transformers_cleanup.append(keep_questions)
         shell.events.register("post_run_cell", self._warm_up)
 
@@ -260,10 +262,11 @@ class ClaudeMagics(Settings, Magics):
         if keep_questions in shell.input_transformers_cleanup:
             shell.input_transformers_cleanup.remove(keep_questions)
         self._stop_warming()
-        chats = shell.magics_manager.registry.pop("ChatMagics", None)
-        gone = {id(self), id(chats)}
-        for magics in (self, chats):
-            for kind, names in magics.magics.items() if magics is not None else ():
+        others = [shell.magics_manager.registry.pop(name, None) for name in ("ChatMagics", "ToolMagics")]
+        ours = [magics for magics in (self, *others) if magics is not None]
+        gone = set(map(id, ours))
+        for magics in ours:
+            for kind, names in magics.magics.items():
                 for name in names:
                     shell.magics_manager.magics[kind].pop(name, None)
         shell.configurables[:] = [other for other in shell.configurables if id(other) not in gone]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from claude_magic.api.request import SYSTEM
 from claude_magic.display.status import next_step
 from claude_magic.errors import ApiProblem, Interrupted
-from claude_magic.question import Prepared
+from claude_magic.prepared import Prepared
 from claude_magic.stop import Stop
 from claude_magic.values import Answer, OtherPart, Part, Turn
 
@@ -56,7 +56,7 @@ def _runs_code(part: Part) -> bool:
 def raise_problem(stop: Stop, turn: Turn, problem: BaseException | None) -> None:
     """Raise what ended a turn early, with what to do about it."""
     if stop.interrupted or isinstance(problem, KeyboardInterrupt):
-        what = "what came is kept in _claude" if turn.answer.parts else "nothing had come yet"
+        what = "what came is kept in _claude" if turn.answer.parts or turn.rounds else "nothing had come yet"
         raise Interrupted(f"stopped by an interrupt; {what}") from None
     if isinstance(problem, ApiProblem) and turn.stage == "cut":
         problem.advice = f"{next_step(turn) or 'It is in _claude; ask again'}."

@@ -32,7 +32,8 @@ from claude_magic.intake import (
 )
 from claude_magic.last_error import WHY, error_blocks
 from claude_magic.lineup import Lineup
-from claude_magic.question import Prepared, Question, prepare
+from claude_magic.prepared import Prepared, prepare
+from claude_magic.question import Question
 from claude_magic.recorder import Recorder
 from claude_magic.settings import CACHE, Settings
 from claude_magic.values import Block
@@ -87,8 +88,10 @@ class Preparing:
         """Another API is asked from now on, or another store holds its list."""
         self._models = None
 
-    def question(self, line: Line, prompt: str, settings: Settings) -> Prepared:
-        """Evaluate and encode what a cell asks; raises before anything is sent."""
+    def question(
+        self, line: Line, prompt: str, settings: Settings, tools: tuple[bytes, ...] = ()
+    ) -> Prepared:
+        """Evaluate and encode what a cell asks, with the tools it offers; raises before anything is sent."""
         if line.has("continue") and (line.has("new") or line.has("no_history")):
             raise UsageProblem("--continue goes on in the conversation: not with --new or --no-history.")
         names = self._shell.user_ns
@@ -119,7 +122,7 @@ class Preparing:
             options=options(line, settings, model, wanted),
             shape=wanted,
             system_message=system_message(line, names),
-            tools=server_tools(line, model, "" if client is None else foreign_host(client)),
+            tools=tools + server_tools(line, model, "" if client is None else foreign_host(client)),
             most_rounds=most_rounds(line, settings),
         )
         return prepare(question)

@@ -9,7 +9,7 @@ from claude_magic.api.request import Request
 from claude_magic.display.preview import preview
 from claude_magic.display.status import money
 from claude_magic.display.table import Table
-from claude_magic.question import Prepared
+from claude_magic.prepared import Prepared
 
 
 def preview_table(prepared: Prepared, count: Callable[[Request], int] | None) -> Table:

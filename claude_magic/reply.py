@@ -12,7 +12,7 @@ from claude_magic.display.markdown import code_blocks
 from claude_magic.display.static import bundle
 from claude_magic.display.status import final_line
 from claude_magic.display.untrusted import visible
-from claude_magic.values import Part, Stage, Turn, Usage
+from claude_magic.values import Call, Part, Stage, Turn, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,11 @@ class Reply:
             tuple(part for round_ in self.turn.rounds for part in round_.answer.parts)
             + self.turn.answer.parts
         )
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The tool calls that were answered, in order: names, arguments, results."""
+        return tuple(call for round_ in self.turn.rounds for call in round_.calls)
 
     @property
     def code(self) -> list[str]:

@@ -84,7 +84,7 @@ def call_section(call: Call, *, timed: bool = False) -> Section:
     brief = " ".join(_arguments(given).split())
     brief = brief if len(brief) <= _BRIEF else f"{brief[: _BRIEF - 1]}…"
     ended = call.note or ("failed" if call.error else "")
-    parts = [f"{call.name}({brief})", ended, f"{call.seconds:.1f} s" if timed else ""]
+    parts = [f"{call.name}({brief})", ended, f"{call.seconds:.1f} s" if timed and call.seconds else ""]
     pretty = call.arguments if given is None else json.dumps(given, indent=2, ensure_ascii=False)
     told = [
         fenced(block.text) if block.kind == "text" else f"*{block.kind}* {block.note}"

@@ -10,6 +10,7 @@ import keyword
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -37,15 +38,16 @@ from claude_magic.intake import patience, rerun, store_path
 from claude_magic.lineup import today
 from claude_magic.models_table import all_models, one_model
 from claude_magic.panel import Panel, Reach
+from claude_magic.prepared import Prepared
 from claude_magic.preparing import Preparing
 from claude_magic.presets import Presets
 from claude_magic.preview_table import preview_table
-from claude_magic.question import Prepared
 from claude_magic.recorder import Recorder
 from claude_magic.reply import Reply
 from claude_magic.settings import Settings
 from claude_magic.stop import Asking, Stop
 from claude_magic.structured import result
+from claude_magic.toolbox import Offered, Toolbox, definitions
 from claude_magic.values import Turn
 
 
@@ -62,6 +64,8 @@ class Session:
         self._accounts = Accounts()
         self._told: set[str] = set()
         self._connection = Connection(self._consent, self._tell_once, self._moved)
+        self.tools = Toolbox(shell.user_ns)
+        """What the model may call."""
         self._preparing = Preparing(
             shell, recorder, self._connection, self._accounts, self._chats, self._entered, self._tell_once
         )
@@ -82,7 +86,8 @@ class Session:
         into = line.one("into")
         if into and (not into.isidentifier() or keyword.iskeyword(into)):
             raise UsageProblem(f"--into {into}: not a variable's name. Nothing was sent.")
-        prepared = self._preparing.question(line, prompt, settings)
+        offered = self.tools.offered(line.one("tools"))
+        prepared = self._preparing.question(line, prompt, settings, definitions(offered))
         place = self._place(line, settings)
         prepared = self._preparing.placed(prepared, place, line, settings)
         if not settings.allow_secrets:
@@ -102,7 +107,7 @@ class Session:
                 turn, problem = show_again(prepared, reused, view), None
             else:
                 journal = None if place is None else self._chats(settings)
-                turn, problem = self._answered(prepared, journal, view, stop, settings)
+                turn, problem = self._answered(prepared, journal, view, stop, settings, offered)
             if place is not None:
                 self._chats(settings).keep(turn, place.rerun, key)
                 self._say_notes(settings)
@@ -150,7 +155,13 @@ class Session:
         notices.raise_problem(stop, turn, problem)
 
     def _answered(
-        self, prepared: Prepared, chats: Chats | None, view: Guarded, stop: Stop, settings: Settings
+        self,
+        prepared: Prepared,
+        chats: Chats | None,
+        view: Guarded,
+        stop: Stop,
+        settings: Settings,
+        offered: Sequence[Offered] = (),
     ) -> tuple[Turn, BaseException | None]:
         """Ask, and count what it cost; without ``chats`` nothing is kept."""
         client = self._connection.client(settings)
@@ -161,6 +172,7 @@ class Session:
             NotKept() if chats is None else chats,
             stop,
             patience(settings),
+            self.tools.runner(offered, prepared.question.how),
         )
         turn, problem = ask(prepared, means)
         self._accounts.add(turn, kept=chats is not None)
@@ -209,7 +221,8 @@ class Session:
     def preview(self, line: Line, prompt: str, settings: Settings) -> Table:
         """The request as it would be sent: nothing is sent, but for its counting when ``--count`` asks."""
         line = self._presets(settings).applied(line)
-        prepared = self._preparing.question(line, prompt, settings)
+        offered = self.tools.offered(line.one("tools"))
+        prepared = self._preparing.question(line, prompt, settings, definitions(offered))
         place = self._place(line, settings)
         prepared = self._preparing.placed(prepared, place, line, settings)
         if not line.has("count"):
@@ -284,6 +297,7 @@ class Session:
         """Close connections and views."""
         if self._panel is not None:
             self._panel.close()
+        self.tools.close()
         self._views.close()
         self._connection.point_at(Endpoint())
         if self._kept is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ INSIST = 2.0
 
 _SLICE = 0.05
 _TICK = 0.5
+_SETTLED = 1.0
 
 Result = TypeVar("Result")
 
@@ -29,6 +31,10 @@ class Stop:
     Inside ``with stop:`` an interrupt does not fall as an exception into whatever runs at that moment: it
     is noted, all that waits looks here many times a second, and the turn ends in good order. Plain
     attributes, because a signal must not wait for the lock that the code it interrupts may hold.
+
+    Only inside `breaking` does it fall, as KeyboardInterrupt: there the user's own code runs, which looks
+    nowhere. The button reaches it as a signal to the main thread; in any other thread, which no signal
+    reaches, such code runs to its end.
     """
 
     def __init__(self) -> None:
@@ -38,10 +44,46 @@ class Stop:
         """Whether it was an interrupt: queued cells must not go on."""
         self._since = 0.0
         self._before: Any = None
+        self._breakable = False
+        self._pressed = False
+        self._pressing = threading.Lock()
 
     def ask(self) -> None:
-        """Ask to end."""
-        self.asked = True
+        """Ask to end; what runs in `breaking` is broken off."""
+        with self._pressing:
+            self.asked = True
+            if self._breakable and not self._pressed:
+                self._pressed = True
+                _signal_main_thread()
+
+    def breaking(self, call: Callable[[], Result]) -> Result:
+        """Make a call of the user's own code, in this thread; an interrupt or the button breaks it off.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            When it was broken off, or asked to end before it began.
+        """
+        try:
+            self._breakable = self._before is not None
+            if self.asked:
+                raise KeyboardInterrupt
+            return call()
+        except KeyboardInterrupt:
+            if not self.asked:  # somebody else's handler of signals has raised it
+                self.asked = self.interrupted = True
+            raise
+        finally:
+            self._breakable = False
+            self._settle()
+
+    def _settle(self) -> None:
+        """Wait until no signal of the button is on its way: it must not fall into what comes next."""
+        with self._pressing:
+            end = time.monotonic() + _SETTLED
+            while self._pressed and time.monotonic() < end:
+                time.sleep(0.001)
+            self._pressed = False
 
     def sleep(self, seconds: float) -> None:
         """Sleep; wake early when asked to end."""
@@ -99,6 +141,15 @@ class Stop:
             self._before = None
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._pressed:  # the button's signal
+            self._pressed = False
+            if self._breakable:
+                raise KeyboardInterrupt
+            return
+        if self._breakable:
+            self._since = time.monotonic()
+            self.interrupted = self.asked = True
+            raise KeyboardInterrupt
         if self.interrupted and time.monotonic() - self._since > INSIST and callable(self._before):
             self._before(number, frame)
             return
@@ -160,3 +211,11 @@ class Asking:
     def _tell(self, *, running: bool) -> None:
         for watcher in self.watchers:
             watcher(running)
+
+
+def _signal_main_thread() -> None:
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, signal.SIGINT)  # wakes what sleeps, too
+    else:
+        _thread.interrupt_main()

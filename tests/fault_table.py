@@ -105,6 +105,11 @@ def fine(
     return Scenario(row, what, (answer,), stage=stage, received=received, sent_back=back)
 
 
+def stepped(row: str, what: str, answer: Script) -> Scenario:
+    """A reply that is a step on the way: gone on from, and the next is well."""
+    return Scenario(row, what, (answer,), received=WELL, tries=2)
+
+
 def limited(retry_after: str) -> Script:
     return refusal(429, "rate_limit_error", "Slow down.", retry_after=retry_after)
 
@@ -243,17 +248,17 @@ STREAM = (
     fine("S22", "max_tokens", plain(TEXT, reason="max_tokens"), stage="max_tokens"),
     fine("S23", "refusal", plain(TEXT, reason="refusal", stop_details=STOPS), stage="refused", back=False),
     fine("S23", "refusal without text", streamed(sse(start(), *ended("refusal"))), "", stage="refused"),
-    fine("S24", "pause_turn", plain(TEXT, reason="pause_turn")),
+    stepped("S24", "pause_turn", plain(TEXT, reason="pause_turn")),
     fine("S25", "context window", plain(TEXT, reason="model_context_window_exceeded"), stage="max_tokens"),
     fine("S26", "unknown stop reason", plain(TEXT, reason="from_the_future")),
-    fine("S27", "tool JSON invalid", called(*tool(1, '{"a": ', "oops}"))),
+    stepped("S27", "tool JSON invalid", called(*tool(1, '{"a": ', "oops}"))),
     fine("S28", "tool JSON cut by max_tokens", called(*tool(1, '{"a": '), reason="max_tokens"),
          stage="max_tokens"),
     cut("S28", "tool JSON cut by EOF", streamed(EVERYTHING, sse(*tool(1, '{"a": ')[:2]))),
-    *(fine("S29", f"tool JSON is {what}", called(*tool(1, odd)))
+    *(stepped("S29", f"tool JSON is {what}", called(*tool(1, odd)))
       for what, odd in (("an array", "[1]"), ("NaN", '{"a": NaN}'), ("long", '{"a": ' + "9" * 400 + "}"),
                         ("deep", '{"a": ' + "[" * 5000 + "]" * 5000 + "}"))),
-    fine("S30", "unknown tool, 50 calls of one id",
+    stepped("S30", "unknown tool, 50 calls of one id",
          called(*(event for index in range(1, 51) for event in tool(index, "{}", name="no such")))),
     fine("S31", "lone surrogate", plain("a\ud83d", "b"), "a\ufffdb"),
     fine("S32", "surrogate pair over two deltas", plain("a\ud83d", "\ude00b"), "a\U0001f600b"),
@@ -264,7 +269,7 @@ STREAM = (
              "StreamCut|ConnectionProblem", "", "failed"),
     cut("S34", "cut gzip", streamed(squeezed(REST, keep=SO_FAR), content_encoding="gzip")),
     fine("S35", "20,000 deltas", plain(*DELTAS), "".join(DELTAS)),
-    fine("S36", "200 kB of tool JSON", called(*tool(1, "{", *LARGE, '"end": 1}'))),
+    stepped("S36", "200 kB of tool JSON", called(*tool(1, "{", *LARGE, '"end": 1}'))),
 )  # fmt: skip
 """Faults in the stream."""
 

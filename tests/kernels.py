@@ -105,11 +105,16 @@ class Kernel:
 
     def collect(self, request: str) -> Ran:
         ran = Ran(messages=list(self.messages(request)))
-        while (reply := self.client.get_shell_msg(timeout=PATIENCE))["parent_header"]["msg_id"] != request:
-            pass
+        reply = self.collect_reply(request)
         ran.status = reply["content"]["status"]
         ran.payload = reply["content"].get("payload", [])
         return ran
+
+    def collect_reply(self, request: str) -> dict[str, Any]:
+        """The kernel's reply to a request."""
+        while (reply := self.client.get_shell_msg(timeout=PATIENCE))["parent_header"]["msg_id"] != request:
+            pass
+        return dict(reply)
 
     def run(self, code: str, *, cell_id: str | None = None, allow_stdin: bool = True) -> Ran:
         """Run a cell to its end."""

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from claude_magic import errors
+from claude_magic.offline.models import Catalogue
+from claude_magic.offline.service import Service
 from tests.fault_table import ENDLESS, HOSTILE, SCENARIOS, Scenario, limited
 from tests.faults import (
     GOOD,
@@ -199,8 +201,12 @@ def the_next_cell_works(kernel: Kernel, server: FaultServer, row: Scenario, ques
     assert ran.status == "ok", ran.error
     assert state(kernel) == (WELL, "complete")
     messages = server.requests[-1].messages
-    check_messages(messages)
     assert texts(messages[-1]) == "And then?"
+    if row.received == WELL:  # a step on the way stands before it: whatever it was, the API takes it
+        told = {name: server.requests[-1].body[name] for name in ("model", "messages")}
+        Service(Catalogue()).count(json.dumps(told).encode())
+        return
+    check_messages(messages)
     if row.received.strip() and row.sent_back:
         received = row.received.replace("\0", "\ufffd")  # which no request can carry
         assert [texts(message) for message in messages] == [question, received, "And then?"]

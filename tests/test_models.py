@@ -11,7 +11,8 @@ import pytest
 from claude_magic.api.models import find
 from claude_magic.errors import UsageProblem
 from claude_magic.offline import LocalApi
-from claude_magic.question import Prepared, Question
+from claude_magic.prepared import Prepared
+from claude_magic.question import Question
 from claude_magic.values import Block
 from tests.conversation.made import a_turn, text_block
 from tests.kernels import Kernel, running_kernel

@@ -9,9 +9,10 @@ from claude_magic import flags
 from claude_magic.api import providers
 from claude_magic.chat_magics import ChatMagics
 from claude_magic.magics import ClaudeMagics
+from claude_magic.tool_magics import ToolMagics
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-CLASSES = (ClaudeMagics, ChatMagics)
+CLASSES = (ClaudeMagics, ChatMagics, ToolMagics)
 
 
 def test_the_table_of_flags_is_the_parsers() -> None:

@@ -18,7 +18,8 @@ from claude_magic.display.folds import folded_html, folded_markdown
 from claude_magic.errors import UsageProblem
 from claude_magic.offline.models import Catalogue
 from claude_magic.offline.service import Service
-from claude_magic.question import Question, prepare
+from claude_magic.prepared import prepare
+from claude_magic.question import Question
 from claude_magic.served import server_section
 from claude_magic.values import Answer, OtherPart, TextPart
 from claude_magic.wording import linked

@@ -19,7 +19,8 @@ from claude_magic.api.models import find
 from claude_magic.api.options import DATA_TOOL, Options
 from claude_magic.api.request import Request
 from claude_magic.errors import DataProblem, UsageProblem
-from claude_magic.question import Question, prepare
+from claude_magic.prepared import prepare
+from claude_magic.question import Question
 from claude_magic.readable import Readable, readable
 from claude_magic.structured import result, shape_of
 from claude_magic.values import Answer, TextPart, Turn
@@ -360,7 +361,8 @@ def test_where_there_are_no_structured_outputs_a_tool_is_called_and_read(
     assert "no structured outputs and cannot be forced to call a tool: ask for JSON in the prompt" in line
     line = line_of(faulty.run("%claude -m claude-haiku-4-5 --thinking --schema Order hi"))
     assert "leave out --thinking" in line
-    line = line_of(faulty.run("%claude -m claude-haiku-4-5 --tools print --schema Order hi"))
+    faulty.run("def look(at: str) -> str: return at")
+    line = line_of(faulty.run("%claude -m claude-haiku-4-5 --tools look --schema Order hi"))
     assert "leave out --tools" in line
 
 

@@ -22,8 +22,10 @@ from claude_magic.offline.errors import ApiError
 from claude_magic.offline.models import Catalogue
 from claude_magic.offline.service import Service
 from claude_magic.offline.thought import sign
-from claude_magic.question import Question, prepare
-from claude_magic.values import Stage
+from claude_magic.prepared import prepare
+from claude_magic.question import Question
+from claude_magic.tools.ids import ids_of, with_own_ids
+from claude_magic.values import Call, Stage, ToolUsePart, text_block
 
 SEQUENCES = 10_000
 
@@ -36,7 +38,7 @@ INPUTS = [
     '{"x": ' + "[" * 3000 + "]" * 3000 + "}", '{"x": ' + "9" * 5000 + "}", "null", '"text"',
 ]  # fmt: skip
 REASONS = [
-    "end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal",
+    "end_turn", "max_tokens", "stop_sequence", "tool_use", "tool_use", "tool_use", "pause_turn", "refusal",
     "model_context_window_exceeded", "a_new_reason", None,
 ]  # fmt: skip
 STAGES: list[Stage] = ["complete", "interrupted", "cut", "refused", "max_tokens", "failed"]
@@ -108,6 +110,12 @@ def stream(dice: random.Random) -> list[str]:
     return lines
 
 
+def answered(dice: random.Random, use: ToolUsePart) -> Call:
+    """A call with whatever a tool has brought, or why it was not run."""
+    result = (text_block(dice.choice(TEXTS)),)[: dice.randrange(2)]
+    return Call(use.id, use.name, use.input_json, result, error=dice.random() < 0.5)
+
+
 def accepted(request: Request, service: Service) -> None:
     try:
         service.count(request.count_body())
@@ -119,7 +127,7 @@ def test_no_sequence_of_faults_and_interrupts_wedges_a_conversation() -> None:
     service = Service(Catalogue())
     model = models.find("sonnet")
     assert model is not None
-    asked = pauses = 0
+    asked = rounds = pauses = 0
     for seed in range(SEQUENCES):
         dice = random.Random(seed)
         conversation = Conversation("c1")
@@ -131,18 +139,20 @@ def test_no_sequence_of_faults_and_interrupts_wedges_a_conversation() -> None:
             prepared = replace(prepare(question), history=history, cell_id=cell, id=f"{seed}-{step}")
             accepted(prepared.request(None), service)
             asked += 1
-            fold = Fold()
-            for event in decoded(stream(dice)):
-                fold.take(event)
-            answer = fold.answer()
-            if answer.complete and answer.stop_reason == "pause_turn" and dice.random() < 0.7:
-                prepared = prepared.after(answer)
-                accepted(prepared.request(None), service)
+            taken = ids_of(history)
+            while True:
                 fold = Fold()
                 for event in decoded(stream(dice)):
                     fold.take(event)
-                answer = fold.answer()
-                pauses += 1
+                answer, _ = with_own_ids(fold.answer(), taken)
+                uses = [part for part in answer.parts if isinstance(part, ToolUsePart)]
+                paused = answer.stop_reason == "pause_turn" and dice.random() < 0.7
+                if not (answer.complete and (paused or (answer.stop_reason == "tool_use" and uses))):
+                    break
+                pauses += paused
+                rounds += not paused
+                prepared = prepared.after(answer, [] if paused else [answered(dice, use) for use in uses])
+                accepted(prepared.request(None), service)
             turn = prepared.turn(answer, dice.choice(STAGES))
             conversation = conversation.put(turn, dice.choice(["replace", "append", "truncate"]))
             if dice.random() < 0.1:
@@ -150,6 +160,7 @@ def test_no_sequence_of_faults_and_interrupts_wedges_a_conversation() -> None:
             if dice.random() < 0.1:
                 conversation = conversation.without_cells(["cell-0"])
     assert asked > 2 * SEQUENCES
+    assert rounds > SEQUENCES / 20
     assert pauses > SEQUENCES // 20
 
 

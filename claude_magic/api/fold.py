@@ -44,7 +44,7 @@ from claude_magic.values import (
 class _OpenBlock:
     """A content block that is still growing."""
 
-    __slots__ = ("citations", "pieces", "raw", "readable", "signature")
+    __slots__ = ("citations", "closed", "pieces", "raw", "readable", "signature")
 
     def __init__(self, raw: Mapping[str, Any], readable: Readable | None = None) -> None:
         self.raw = raw
@@ -52,6 +52,7 @@ class _OpenBlock:
         self.pieces: list[str] = [raw.get("text") or raw.get("thinking") or ""]
         self.signature: str = raw.get("signature") or ""
         self.citations: list[Mapping[str, Any]] = list(raw.get("citations") or ())
+        self.closed = False
 
     def part(self) -> Part:
         kind = self.raw.get("type", "")
@@ -117,6 +118,11 @@ class Fold:
         return self._head.usage
 
     @property
+    def calls_are_whole(self) -> bool:
+        """Whether each tool call has come with its beginning and its end."""
+        return all(block.closed for block in self._blocks.values() if block.raw.get("type") == "tool_use")
+
+    @property
     def pieces(self) -> int:
         """The size of what has come so far, text, thinking and tool input, in pieces of some six letters."""
         return self._size.pieces
@@ -133,6 +139,7 @@ class Fold:
                     self._blocks[index].citations.append(citation)
             case BlockStop(index):
                 if index in self._blocks:
+                    self._blocks[index].closed = True
                     self._close(index)
             case MessageStart():
                 self._begin(event)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from claude_magic.api.request import Message, encode, encode_any
@@ -25,6 +26,9 @@ LARGE = 65_536
 _THINKING = frozenset({"thinking", "redacted_thinking"})
 _GOES_ON = frozenset({"tool_use", "pause_turn"})
 _UNANSWERED = "interrupted: this call was not run"
+_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
+_NO_JSON = "INVALID_JSON"
+"""Under this name an input that is no JSON object goes back to the model, as the API's manual says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,9 @@ def assistant_message(answer: Answer) -> bytes:
     """An answer as the assistant message that later requests carry; empty when nothing of it can go back."""
     # Nobody knows what a call that was cut would have asked for.
     parts = (part for part in answer.parts if answer.complete or not isinstance(part, ToolUsePart))
+    if answer.complete and answer.stop_reason == "tool_use":
+        # These calls are answered, also those with an input that says nothing.
+        parts = (_told_back(part) if isinstance(part, ToolUsePart) else part for part in answer.parts)
     params = filter(None, map(_param, parts))
     blocks = [one for param in params if (one := _mended("assistant", encode_any(param))).json]
     if not (answer.complete and answer.stop_reason in _GOES_ON):
@@ -94,7 +101,8 @@ def _param(part: Part) -> Mapping[str, Any] | None:
         case OtherPart("redacted_thinking", raw):
             return {"type": "redacted_thinking", "data": raw.get("data", "")}
         case ToolUsePart(id_, name, input_json):
-            return {"type": "tool_use", "id": id_, "name": name, "input": _object(input_json)}
+            plain = _FOREIGN.sub("_", name)[:128] or "unnamed"
+            return {"type": "tool_use", "id": id_, "name": plain, "input": _object(input_json)}
         case OtherPart(kind, raw) if kind == CALL:
             told = {name: value for name, value in raw.items() if name != "input_json"}
             given = raw.get("input_json")
@@ -103,6 +111,19 @@ def _param(part: Part) -> Mapping[str, Any] | None:
             return raw
         case OtherPart():
             return None
+
+
+def _told_back(call: ToolUsePart) -> ToolUsePart:
+    """A call with an input that a request can carry."""
+    value = _object(call.input_json)
+    try:
+        if isinstance(value, dict):
+            encode(value)
+            return call
+    except (ValueError, RecursionError):  # an infinity, half a character, too deep
+        pass
+    # As a tool call that was cut may be large, its beginning is enough to tell.
+    return replace(call, input_json=json.dumps({_NO_JSON: call.input_json[:2000]}))
 
 
 def _object(text: str) -> Any:

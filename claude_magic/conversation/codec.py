@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast, get_args
 
@@ -61,7 +61,24 @@ def cell_text(cell: object) -> str:
     return cell.decode("utf-8", "surrogatepass") if isinstance(cell, bytes) else str(cell)
 
 
-def turn_row(turn: Turn) -> tuple[Cell, ...]:
+class RoundTexts:
+    """The JSON of the rounds of one turn under way: each is made once, however often the turn is written."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[Round, str]] = {}
+
+    def of(self, rounds: Sequence[Round]) -> list[str]:
+        """The text of each; what belongs to others is forgotten."""
+        made = [self._made.get(id(one), (None, "")) for one in rounds]
+        texts = [
+            text if same is one else json.dumps(_round_json(one))
+            for one, (same, text) in zip(rounds, made, strict=True)
+        ]
+        self._made = {id(one): (one, text) for one, text in zip(rounds, texts, strict=True)}
+        return texts
+
+
+def turn_row(turn: Turn, texts: RoundTexts | None = None) -> tuple[Cell, ...]:
     """A turn without its blocks and without what depends on the conversation it stands in."""
     return (
         text_cell(turn.id),
@@ -71,7 +88,7 @@ def turn_row(turn: Turn) -> tuple[Cell, ...]:
         text_cell(turn.prompt),
         turn.reply,
         text_cell(turn.shown),
-        turn_json(turn),
+        turn_json(turn, texts),
         turn.cost,
         turn.seconds,
         text_cell(turn.request_id),
@@ -131,14 +148,17 @@ class Said:
     stands_for: tuple[str, ...] = ()
 
 
-def turn_json(turn: Turn) -> str:
+def turn_json(turn: Turn, texts: RoundTexts | None = None) -> str:
     """A turn's answer as JSON, with its rounds; ``usage`` is that of all its replies."""
     fields = _answer_fields(turn.answer) | {"saved": turn.saved, "stands_for": list(turn.stands_for)}
     if turn.rounds:
         fields |= {"last_usage": fields["usage"], "usage": _usage_fields(turn.usage)}
-        fields["rounds"] = [_round_json(one) for one in turn.rounds]
     fields["sections"] = [[one.kind, one.title, one.body] for one in turn.sections]
-    return _without_empty(fields)
+    text = _without_empty(fields)
+    if not turn.rounds:
+        return text
+    rounds = (texts or RoundTexts()).of(turn.rounds)
+    return f'{text[:-1]}, "rounds": [{", ".join(rounds)}]}}'
 
 
 def said_of(text: str) -> Said:

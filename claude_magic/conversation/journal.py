@@ -6,9 +6,9 @@ import json
 import sqlite3
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from claude_magic.conversation.codec import text_cell
+from claude_magic.conversation.codec import RoundTexts, text_cell
 from claude_magic.conversation.owner import is_alive, this_process
 from claude_magic.conversation.reading import turns_of
 from claude_magic.values import Turn
@@ -24,6 +24,7 @@ class Underway:
     lines: list[str]
     written: bool = False
     streaming: bool = False
+    texts: RoundTexts = field(default_factory=RoundTexts)
 
 
 def set_out(connection: sqlite3.Connection, turn: int, conversation_id: str) -> None:

@@ -380,7 +380,8 @@ class Store:
     def _save(self, connection: sqlite3.Connection, turn: Turn, reuse_key: str) -> int:
         mine = self._underway.get(turn.id)
         kept = mine is not None and mine.written and mine.turn.blocks is turn.blocks
-        key = save_turn(connection, turn, reuse_key, blocks_kept=kept)
+        texts = mine.texts if mine is not None else None
+        key = save_turn(connection, turn, reuse_key, blocks_kept=kept, texts=texts)
         if turn.stage not in ("pending", "streaming"):
             journal.forget(connection, key)
         return key

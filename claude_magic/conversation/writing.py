@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 
-from claude_magic.conversation.codec import StoredBlock, stored_block, text_cell, turn_row
+from claude_magic.conversation.codec import RoundTexts, StoredBlock, stored_block, text_cell, turn_row
 from claude_magic.conversation.difference import Added, Difference
 from claude_magic.values import Turn
 
@@ -45,7 +45,12 @@ def touch(connection: sqlite3.Connection, conversation: int, name: str) -> int:
 
 
 def save_turn(
-    connection: sqlite3.Connection, turn: Turn, reuse_key: str = "", *, blocks_kept: bool = False
+    connection: sqlite3.Connection,
+    turn: Turn,
+    reuse_key: str = "",
+    *,
+    blocks_kept: bool = False,
+    texts: RoundTexts | None = None,
 ) -> int:
     """Write a turn's row and blocks, new or over its older self; return its key.
 
@@ -55,13 +60,15 @@ def save_turn(
         The hash of its request, ``""`` to leave it as it is.
     blocks_kept : bool
         Whether its blocks are known to be there.
+    texts : RoundTexts or None
+        Where the texts of its rounds are kept for the next time.
 
     Raises
     ------
     ValueError, TypeError, RecursionError
         When the turn cannot be encoded; nothing of it has been written.
     """
-    row = turn_row(turn)
+    row = turn_row(turn, texts)
     found = connection.execute("SELECT key FROM turns WHERE id = ?", (row[0],)).fetchone()
     keep_blocks = found is not None and blocks_kept
     blocks = [] if keep_blocks else [stored_block(block) for block in turn.blocks]

@@ -53,8 +53,8 @@ def preview(
         rows.append(("extra", _start(extra), ""))
     rows += _asked(json.loads(options) if options else {})
     for tool in map(json.loads, tools):
-        told = " ".join(str(tool.get(field) or "") for field in ("name", "type", "description")).strip()
-        rows.append(("tool", _start(told), ""))
+        told = " ".join(str(tool.get(field) or "") for field in ("type", "description")).strip()
+        rows.append((f"tool {tool.get('name')}", _start(told), _about(len(str(tool)))))
     for number, turn in enumerate(history, 1):
         rows += [(f"turn {number}, user", *_row(block)) for block in turn.blocks]
         rows.append((f"turn {number}, assistant", _start(turn.text), _about(len(turn.text))))

@@ -21,7 +21,8 @@ from claude_magic.api.request import Marks, Message, Request, with_mark
 from claude_magic.display.status import final_line
 from claude_magic.offline.models import Catalogue
 from claude_magic.offline.service import Service
-from claude_magic.question import Prepared, Question, prepare
+from claude_magic.prepared import Prepared, prepare
+from claude_magic.question import Question
 from claude_magic.values import Answer, Turn, Usage
 from tests.content import papers
 from tests.faults import GOOD, FaultServer, Seen, ended, refusal, start, text

@@ -39,7 +39,8 @@ from claude_magic.errors import (
     StreamCut,
     UsageProblem,
 )
-from claude_magic.question import Question, prepare
+from claude_magic.prepared import prepare
+from claude_magic.question import Question
 from claude_magic.settings import PROVIDERS, Settings
 from claude_magic.stop import Stop
 from claude_magic.values import Block
