@@ -124,7 +124,7 @@ def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
     drawn = 0
     taken = ids_of(prepared.history)
     while True:
-        followed = _tried(prepared, means, pending, progress)
+        followed, prepared = _tried(prepared, means, pending, progress)
         drawn += followed.drawn
         problem, answer = followed.problem, followed.fold.answer()
         missed = prepared.cache_miss(answer, followed.fold.cache_miss)
@@ -245,15 +245,25 @@ class _Followed:
     demo: bool = False
 
 
-def _tried(prepared: Prepared, means: Means, pending: Turn, progress: _Progress) -> _Followed:
-    """Try until a reply has begun, the API says no, patience ends, or the user stops it."""
+def _tried(
+    prepared: Prepared, means: Means, pending: Turn, progress: _Progress
+) -> tuple[_Followed, Prepared]:
+    """Try until a reply has begun, the API says no, patience ends, or the user stops it.
+
+    Returns
+    -------
+    followed : _Followed
+        The last try.
+    prepared : Prepared
+        The question without what was conceded on the way.
+    """
     tries = 1
     expired = 0
     while True:
         followed = _follow(prepared, means, pending, progress)
         problem = followed.problem
         if not isinstance(problem, ApiProblem) or followed.begun:
-            return followed
+            return followed, prepared
         if (
             isinstance(problem, RequestRefused)
             and expired < MOST_EXPIRED
@@ -268,7 +278,7 @@ def _tried(prepared: Prepared, means: Means, pending: Turn, progress: _Progress)
             continue
         pause = means.patience.wait(problem, tries)
         if pause is None:
-            return replace(followed, problem=means.patience.given_up(problem, tries))
+            return replace(followed, problem=means.patience.given_up(problem, tries)), prepared
         tries += 1
         then = f"try {tries} of {means.patience.retries + 1}"
         end = time.monotonic() + pause
@@ -276,7 +286,7 @@ def _tried(prepared: Prepared, means: Means, pending: Turn, progress: _Progress)
             means.view.draw("", progress.status(followed.fold, Wait(problem.brief, then, left)))
             means.stop.sleep(min(left, 0.5))
         if means.stop.asked:
-            return replace(followed, problem=None)
+            return replace(followed, problem=None), prepared
 
 
 def _follow(prepared: Prepared, means: Means, pending: Turn, progress: _Progress) -> _Followed:

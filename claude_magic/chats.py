@@ -222,7 +222,7 @@ class Chats:
 
     def begin(self, turn: Turn, key: str) -> None:
         """Keep a prompt before it is sent."""
-        self.store.begin(self._current.id, turn, key)
+        self.store.begin(turn.conversation or self._current.id, turn, key)
 
     def advance(self, turn: Turn) -> None:
         """Keep the rounds of a turn that goes on."""
@@ -234,6 +234,9 @@ class Chats:
 
     def keep(self, turn: Turn, rerun: OnRerun, key: str = "") -> None:
         """Keep a turn that has ended, in its place; a failed one does not replace an answer."""
+        if turn.conversation not in ("", self._current.id):
+            # A tool or an expression of this question has asked elsewhere meanwhile.
+            self._current = self._opened(turn.conversation)
         if rerun != "append" and _would_lose_an_answer(self._current, turn):
             self.store.record(self._current.id, turn, key)
             return

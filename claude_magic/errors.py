@@ -28,6 +28,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
@@ -214,6 +215,14 @@ def missing(error: ImportError) -> ConfigProblem:
                 f"%pip install -U '{wanted}' and restart the kernel. Nothing was sent."
             )
     raise error
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names in a folder, none where it cannot be read: one of them may have been meant."""
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except (OSError, ValueError):
+        return []
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from claude_magic.api.options import DATA_TOOL, Options
 from claude_magic.api.patience import Patience
 from claude_magic.api.server_tools import FLAGS, definitions
 from claude_magic.conversation import OnRerun
-from claude_magic.errors import UsageProblem, did_you_mean
+from claude_magic.errors import UsageProblem, did_you_mean, names_in
 from claude_magic.flags import Line, Quoted, Verbatim, choice, whole_number
 from claude_magic.settings import Settings
 from claude_magic.structured import Shape, shape_of
@@ -87,7 +87,7 @@ def _file_or_text(value: str, what: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = names_in(path.parent)
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise UsageProblem(
             f"{what} {value}: {reason}.{did_you_mean(path.name, near)} Nothing was sent."

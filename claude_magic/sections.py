@@ -43,9 +43,9 @@ def answer_sections(
         match part:
             case TextPart(text, citations):
                 text += numbers.mark(citations)
-                if text and not apart and sections:
+                if text and not apart:
                     sections[-1] = Section("text", sections[-1].body + text)
-                elif text.strip():
+                elif text:
                     sections.append(Section("text", text))
                 apart = apart and not text
                 continue

@@ -291,7 +291,7 @@ class Session:
         return Table(("setting", "value", "from", "means"), (*rows, *further))
 
     def _presets(self, settings: Settings) -> Presets:
-        return Presets(self._notebook(settings).path, lambda note: self._tell_once(visible(note)))
+        return Presets(self._notebook(settings).path, self._tell_once)
 
     def close(self) -> None:
         """Close connections and views."""
@@ -313,4 +313,4 @@ class Session:
         """Say a line to the user, unless it, or another about the same, was said before."""
         if (about or note) not in self._told:
             self._told.add(about or note)
-            sys.stderr.write(f"{note}\n")
+            sys.stderr.write(f"{visible(note)}\n")

@@ -479,3 +479,22 @@ def test_many_pieces_of_json_are_one_call(kernel: Kernel, server: FaultServer) -
     script: Script = (*streamed()[:1], Raw(chunk(events)), Raw(chunk(b"")))
     _, seen, _ = ask(kernel, server, "%%claude --new --tools look\nGo.", script, GOOD)
     assert said(results(seen[1])[0]) == f"seen {''.join(pieces)}"
+
+
+def test_a_tool_may_ask_elsewhere_and_each_turn_stands_where_it_was_asked(
+    kernel: Kernel, server: FaultServer
+) -> None:
+    kernel.run(
+        "import claude_magic\n@claude_magic.tool(approval=False)\ndef elsewhere(x: int) -> str:\n"
+        "    return get_ipython().run_line_magic('claude', '--quiet -c helper Help me.').text"
+    )
+    first = calling(call("elsewhere", '{"x": 1}', "t1"))
+    ran, _, _ = ask(kernel, server, "%%claude --new --tools elsewhere\nGo outside.", first, GOOD, GOOD)
+    assert ran.status == "ok", ran.error
+    here = kernel.run("%claude_history").result
+    assert "Go outside." in here
+    assert "Help me." not in here
+    kernel.run("%claude_chat helper")
+    there = kernel.run("%claude_history").result
+    assert "Help me." in there
+    assert "Go outside." not in there

@@ -49,9 +49,11 @@ class _OpenBlock:
     def __init__(self, raw: Mapping[str, Any], readable: Readable | None = None) -> None:
         self.raw = raw
         self.readable = readable
-        self.pieces: list[str] = [raw.get("text") or raw.get("thinking") or ""]
-        self.signature: str = raw.get("signature") or ""
-        self.citations: list[Mapping[str, Any]] = list(raw.get("citations") or ())
+        # Of a kind that this code does not know nothing is read: it is kept as it came.
+        known = raw if raw.get("type") in ("text", "thinking") else {}
+        self.pieces: list[str] = [known.get("text") or known.get("thinking") or ""]
+        self.signature: str = known.get("signature") or ""
+        self.citations: list[Mapping[str, Any]] = list(known.get("citations") or ())
         self.closed = False
 
     def part(self) -> Part:
@@ -194,7 +196,7 @@ class Fold:
             self._show_of(self._blocks[index], self._blocks[index].pieces[0])
             return
         self._apart = self._shown
-        if found := server_section(block, self._uses()):
+        if found := server_section(block, self._use_of(block.get("tool_use_id"))):
             self._news.append(found)
 
     def _grow(self, index: int, kind: str, text: str) -> None:
@@ -230,10 +232,11 @@ class Fold:
             self._shown = True
             self._apart = False
 
-    def _uses(self) -> dict[str, Mapping[str, Any]]:
-        """The calls of the API's own tools, by their ids."""
-        parts = (block.part() for block in self._blocks.values() if "id" in block.raw)
-        return {str(part.raw["id"]): part.raw for part in parts if isinstance(part, OtherPart)}
+    def _use_of(self, call: object) -> dict[str, Mapping[str, Any]]:
+        """The call of a tool of the API's own that has this id, under it."""
+        blocks = (block for block in self._blocks.values() if call and block.raw.get("id") == call)
+        parts = (block.part() for block in blocks)
+        return {str(call): part.raw for part in parts if isinstance(part, OtherPart)}
 
     def news(self) -> list[Section]:
         """What has come since the last call: more text, with numbers behind cited passages, and the rest.

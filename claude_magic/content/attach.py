@@ -17,7 +17,7 @@ from claude_magic.content.names import shown
 from claude_magic.content.payload import bytes_blocks
 from claude_magic.content.template import Namespace, evaluate
 from claude_magic.content.texts import encoded
-from claude_magic.errors import UsageProblem, did_you_mean
+from claude_magic.errors import UsageProblem, did_you_mean, names_in
 from claude_magic.values import Attaching, Block
 
 MOST_FILES = 20
@@ -134,10 +134,7 @@ def _nothing(expression: str, namespace: Namespace) -> UsageProblem:
     if expression.count("[") > expression.count("]"):
         return UsageProblem(f"-a {shown(expression)}: a [ is not closed. Nothing was sent.")
     path = Path(expression).expanduser()
-    try:
-        known = [entry.name for entry in path.parent.iterdir()]
-    except (OSError, ValueError):
-        known = []
+    known = names_in(path.parent)
     if not _looks_like_file(expression):
         known += [name for name in namespace if not name.startswith("_")]
     what = "a glob that names no file" if _is_glob(expression) else "no kernel name and no file"

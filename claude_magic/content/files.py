@@ -16,7 +16,7 @@ from claude_magic.content.names import shown
 from claude_magic.content.objects import describe
 from claude_magic.content.payload import bytes_blocks
 from claude_magic.content.texts import text_attachment
-from claude_magic.errors import UsageProblem, did_you_mean
+from claude_magic.errors import UsageProblem, did_you_mean, names_in
 from claude_magic.values import Attaching, Block
 
 MOST_BYTES = 500_000_000
@@ -135,11 +135,7 @@ def read(path: str) -> bytes:
 
 def _near(path: str) -> str:
     """The nearest names in the folder where a file was not found."""
-    folder = Path(path).expanduser().parent
-    try:
-        return did_you_mean(Path(path).name, (entry.name for entry in folder.iterdir()))
-    except OSError:
-        return ""
+    return did_you_mean(Path(path).name, names_in(Path(path).expanduser().parent))
 
 
 def _notebook(data: bytes, name: str) -> Any:

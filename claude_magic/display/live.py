@@ -138,6 +138,7 @@ class LiveView:
         self._asked_last: _Asking | None = None
         self._status = ""
         self._number = 0
+        self._frame = threading.RLock()  # the page may ask for the whole from another thread
         self._heard = threading.Event()
         self._asked = threading.Event()
         self._unasked = list(UNASKED)
@@ -242,20 +243,21 @@ class LiveView:
 
     def whole_frame(self) -> dict[str, Any]:
         """All that has been drawn, for a page that comes late or lost something."""
-        if self._ended:
-            self._fold()
-            self._done.append(self._finished())
-            self._tail = ""
-        return {
-            "number": self._number,
-            "done": "".join(self._done),
-            "thought": self._thought.text,
-            "tail": self._tail,
-            "status": self._status,
-            "question": self._question(),
-            "ended": self._ended,
-            "heard": self._heard.is_set(),
-        }
+        with self._frame:
+            if self._ended:
+                self._fold()
+                self._done.append(self._finished())
+                self._tail = ""
+            return {
+                "number": self._number,
+                "done": "".join(self._done),
+                "thought": self._thought.text,
+                "tail": self._tail,
+                "status": self._status,
+                "question": self._question(),
+                "ended": self._ended,
+                "heard": self._heard.is_set(),
+            }
 
     def _question(self) -> dict[str, str] | None:
         """The open question as the page is told of it."""
@@ -280,6 +282,10 @@ class LiveView:
         folds : bool
             Whether the thinking that was open has ended; it comes before ``done``.
         """
+        with self._frame:
+            self._send_frame(status, done, tail, thought, folds=folds)
+
+    def _send_frame(self, status: str, done: str, tail: str, thought: str, *, folds: bool) -> None:
         message: dict[str, Any] = {}
         if folds:
             message["folds"] = True

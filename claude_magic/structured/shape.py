@@ -15,7 +15,7 @@ import pydantic_core
 from claude_magic.api.schemas import for_api
 from claude_magic.content.names import shown
 from claude_magic.content.template import evaluate
-from claude_magic.errors import DataProblem, UsageProblem, did_you_mean
+from claude_magic.errors import DataProblem, UsageProblem, did_you_mean, names_in
 from claude_magic.structured.closing import Opener, closed, unmarked
 from claude_magic.structured.frame import data_frame, frame_maker
 from claude_magic.values import Turn
@@ -145,7 +145,7 @@ def _file(expression: str) -> Any:
     try:
         wanted = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = names_in(path.parent)
         reason = error.strerror if isinstance(error, OSError) else "it is no JSON"
         raise UsageProblem(
             f"--schema {shown(expression)}: {reason}.{did_you_mean(path.name, near)} Nothing was sent."
@@ -250,6 +250,9 @@ def result(
         return (shape.frame(data) if shape.frame is not None else data), None
     except DataProblem as wrong:
         return None, wrong
+    except Exception as error:  # noqa: BLE001 - validators and serializers of the user's own
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        return None, DataProblem(f"The type's own code failed on the answer: {said}. {_KEPT}")
 
 
 def _reached(shape: Shape, text: str) -> str:

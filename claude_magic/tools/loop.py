@@ -34,7 +34,7 @@ class Loop:
                     return future.result(_SLICE)
                 except concurrent.futures.TimeoutError:
                     if future.done():
-                        raise
+                        return future.result()  # it ended just now, maybe in a timeout of its own
         except KeyboardInterrupt:
             future.cancel()
             with contextlib.suppress(BaseException):

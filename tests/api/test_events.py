@@ -205,3 +205,24 @@ def test_what_bears_on_the_price_is_taken_from_the_usage() -> None:
     }
     usage = fold(wire(begun, *ended())).answer().usage
     assert (usage.service_tier, usage.speed, usage.inference_geo, usage.web_searches) == ("", "", "", 0)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"text": 7}, {"thinking": ["x"]}, {"citations": 5}, {"citations": "x"}, {"signature": {}}]
+)
+def test_a_block_of_an_unknown_kind_is_kept_whatever_its_fields_are(odd: dict[str, Any]) -> None:
+    block = {"type": "hologram", "id": "h1", **odd}
+    answer = fold(wire(start(), opened(0, **block), *ended())).answer()
+    assert answer.parts == (OtherPart("hologram", block),)
+    assert answer.complete
+
+
+def test_many_calls_of_the_apis_own_tools_are_each_shown_with_their_question() -> None:
+    events = [start()]
+    for number in range(50):
+        use = {"type": "server_tool_use", "id": f"s{number}", "name": "web_search", "input": {}}
+        asked = delta(2 * number, "input_json_delta", partial_json=f'{{"query": "q{number}"}}')
+        found = {"type": "web_search_tool_result", "tool_use_id": f"s{number}", "content": []}
+        events += [opened(2 * number, **use), asked, opened(2 * number + 1, **found)]
+    news = fold(wire(*events, *ended())).news()
+    assert [f"q{number}" in section.title for number, section in enumerate(news)] == [True] * 50
