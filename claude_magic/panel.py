@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets import HasTraits
 
 from claude_magic.accounts import Accounts
 from claude_magic.api.models import EFFORTS, LINES, Model, saved_by_cache
@@ -203,14 +202,14 @@ class Panel:
         return host in _HERE if said is None else said
 
     def _names(self) -> list[str]:
-        named = ["model", "system", "cache", "budget", "store"]
-        return [*named, "effort"] if "effort" in self._settings.trait_names() else named
+        return ["model", "effort", "system", "cache", "budget", "store"]
 
     def _facts(self) -> Facts:
         settings, lineup, chats = self._settings, self._reach.lineup(), self._chats()
         model = lineup.find(settings.model)
         texts = {
             "model": settings.model,
+            "effort": settings.effort,
             "system": settings.system,
             "cache": settings.cache,
             "budget": f"{settings.budget:g}" if settings.budget else "",
@@ -218,9 +217,8 @@ class Panel:
         choices = {
             "model": _models(lineup),
             "cache": tuple(Choice(_CACHE[one], one) for one in CACHE),
+            "effort": tuple(Choice(one or "the model's own", one) for one in ("", *EFFORTS)),
         }
-        if "effort" in settings.trait_names():
-            texts["effort"], choices["effort"] = efforts(settings)
         current = chats.current
         named = {one.name: Choice(f"{one.name} · {_turns(one.turns)}", one.name) for one in chats.summaries()}
         named.setdefault(current.name, Choice(f"{current.name} · {_turns(len(current.turns))}", current.name))
@@ -239,15 +237,6 @@ class Panel:
             _context(current.turns[-1].answer.usage if current.turns else Usage(), model),
             _used(total(rows), total(rows, demo=True)),
         )
-
-
-def efforts(settings: HasTraits) -> tuple[str, tuple[Choice, ...]]:
-    """The effort that is set, as text, and those that can be."""
-    trait = settings.traits()["effort"]
-    values = getattr(trait, "values", None) or ("", *EFFORTS)
-    texts = dict.fromkeys(str(one) for one in (*([None] if trait.allow_none else []), *values))
-    choices = tuple(Choice("the model's own" if one in ("", "None") else one, one) for one in texts)
-    return str(settings.trait_values()["effort"]), choices
 
 
 def _models(lineup: Lineup) -> tuple[Choice, ...]:

@@ -86,10 +86,7 @@ class Session:
         into = line.one("into")
         if into and (not into.isidentifier() or keyword.iskeyword(into)):
             raise UsageProblem(f"--into {into}: not a variable's name. Nothing was sent.")
-        offered = self.tools.offered(line.one("tools"))
-        prepared = self._preparing.question(line, prompt, settings, definitions(offered))
-        place = self._place(line, settings)
-        prepared = self._preparing.placed(prepared, place, line, settings)
+        prepared, place, offered = self._made_ready(line, prompt, settings)
         if not settings.allow_secrets:
             self._consent.to_secrets(prepared.secrets())
         key = prepared.key
@@ -100,7 +97,6 @@ class Session:
             conversation = self._chats(settings).take(place)
             prepared = prepared.at(place.history, place.cell, conversation)
         quiet = line.has("quiet") or settings.quiet
-        self._connection.client(settings)  # a yes that it needs is asked for before anything is shown
         with self.asking.reply() as stop:
             view = self._views.make("none" if quiet else settings.view, stop)
             if reused is not None:
@@ -221,10 +217,7 @@ class Session:
     def preview(self, line: Line, prompt: str, settings: Settings) -> Table:
         """The request as it would be sent: nothing is sent, but for its counting when ``--count`` asks."""
         line = self._presets(settings).applied(line)
-        offered = self.tools.offered(line.one("tools"))
-        prepared = self._preparing.question(line, prompt, settings, definitions(offered))
-        place = self._place(line, settings)
-        prepared = self._preparing.placed(prepared, place, line, settings)
+        prepared, _, _ = self._made_ready(line, prompt, settings)
         if not line.has("count"):
             return preview_table(prepared, None)
 
@@ -235,6 +228,15 @@ class Session:
             return retried(lambda: count_tokens(request, client), patience(settings), time.sleep)
 
         return preview_table(prepared, count)
+
+    def _made_ready(
+        self, line: Line, prompt: str, settings: Settings
+    ) -> tuple[Prepared, Place | None, tuple[Offered, ...]]:
+        """What a cell asks, where, and what it lets the model call; nothing is sent or changed."""
+        offered = self.tools.offered(line.one("tools"))
+        prepared = self._preparing.question(line, prompt, settings, definitions(offered))
+        place = self._place(line, settings)
+        return self._preparing.placed(prepared, place, line, settings), place, offered
 
     def _place(self, line: Line, settings: Settings) -> Place | None:
         """Where a question is asked; None outside the conversation."""

@@ -10,7 +10,6 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Enum, HasTraits, Unicode
 
 from claude_magic.display.panel import Choice, Facts, Gauge, PanelView
-from claude_magic.panel import efforts
 from tests.kernels import Kernel
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -217,20 +216,13 @@ def facts(**settings: str) -> Facts:
     return Facts(texts, lists, "cheap", "main", (Choice("main", "main"),), gauges)
 
 
-def test_the_effort_has_a_row_where_there_is_such_a_setting(shell: InteractiveShell) -> None:
+def test_the_effort_has_a_row(shell: InteractiveShell) -> None:
     assert shell is not None
-    assert efforts(Sets()) == (
-        "None",
-        (Choice("the model's own", "None"), Choice("low", "low"), Choice("high", "high")),
-    )
-    assert efforts(Writes())[0] == "high"
     hands = NoHands()
     view = PanelView(facts(effort="b"), hands)
     view._lists["effort"].value = "a"
     assert hands.done == [("effort", "a")]
-    assert "effort" not in PanelView(facts(), hands)._lists
     assert "effort" in repr(facts(effort="b").table())
-    assert "effort" not in repr(facts().table())
 
 
 def test_what_is_shown_is_not_taken_for_a_choice(shell: InteractiveShell) -> None:
