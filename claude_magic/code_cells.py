@@ -48,11 +48,11 @@ def offer(turn: Turn, shell: InteractiveShell) -> None:
     """Put an answer's code into a new cell below, once the running cell has ended; else say why not."""
     text = cell_of(turn)
     if not text:
-        sys.stderr.write(f"{NO_CODE}\n")
+        sys.stdout.write(f"{NO_CODE}\n")
     elif _has_cells(shell):
         _next_cell(shell, text)
     else:
-        sys.stderr.write("No cell can be added here: the code is in _claude.code, %claude_code prints it.\n")
+        sys.stdout.write("No cell can be added here: the code is in _claude.code, %claude_code prints it.\n")
 
 
 def offer_again(turn: Turn, shell: InteractiveShell) -> None:

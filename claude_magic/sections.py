@@ -90,7 +90,7 @@ def call_section(call: Call, *, timed: bool = False) -> Section:
         fenced(block.text) if block.kind == "text" else f"*{block.kind}* {block.note}"
         for block in call.result
     ]
-    body = [fenced(pretty, "json") if given != {} else "", *told]
+    body = [*([fenced(pretty, "json"), "*Result:*"] if given != {} else []), *told]
     return Section("call", "\n\n".join(filter(None, body)), " · ".join(filter(None, parts)))
 
 

@@ -277,11 +277,16 @@ class Call:
 
     id: str
     name: str
-    arguments: str = field(repr=False)
+    arguments: str
     result: tuple[Block, ...] = field(repr=False)
     error: bool = False
     note: str = ""
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The texts of what the model was told."""
+        return "\n".join(block.text for block in self.result if block.text)
 
 
 @dataclass(frozen=True, slots=True)

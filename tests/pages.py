@@ -135,6 +135,10 @@ class Notebook:
         self.page.on("console", lambda message: self.console.append(message.text))
         self.requested: list[str] = []
         self.page.on("request", lambda request: self.requested.append(request.url))
+        # On a busy machine Jupyter may ask for the kernel that the file names: what it proposes is that one.
+        chooser = self.page.locator("dialog.jp-Dialog").filter(has_text="Select Kernel")
+        accept = chooser.locator(".jp-mod-accept")
+        self.page.add_locator_handler(chooser, lambda _: accept.click())
         where = "lab/tree" if place == "lab" else "notebooks"
         extra = "&reset" if place == "lab" else ""
         self.page.goto(f"{server.url}/{where}/{name}.ipynb?token={server.token}{extra}")

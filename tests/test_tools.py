@@ -118,7 +118,7 @@ def test_the_shape_of_each_rounds_request(kernel: Kernel, server: FaultServer) -
     )  # fmt: skip
     assert ran.status == "ok", ran.error
     shown = [
-        re.fullmatch(r"Claude wants to run (\w+) with\n(.*)\n\[y\]es.*", one, re.DOTALL) for one in asked
+        re.fullmatch(r"The model wants to run (\w+) with\n(.*)\n\[y\]es.*", one, re.DOTALL) for one in asked
     ]
     assert [(one[1], json.loads(one[2])) for one in shown if one] == [
         ("add", {"a": 3}), ("later", {"seconds": 0}), ("fails", {"why": "so"}),

@@ -71,7 +71,7 @@ def leave_in(content: dict[str, Any], question: Question) -> Leave | None:
 def leave_by_input(question: Question, stop: Stop) -> Leave:
     """Ask at the prompt; whatever is no clear yes is a no. An interrupt is a no, and ends the reply."""
     name = question.name
-    wanted = f"Claude wants to run {name} with\n{question.arguments}\n"
+    wanted = f"The model wants to run {name} with\n{question.arguments}\n"
     wanted += f"[y]es, once; [a]lways run {name} in this kernel; [N]o: "
     try:
         with _interrupts_fall_in():

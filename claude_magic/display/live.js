@@ -194,8 +194,8 @@ function copyButtons(node, say) {
 function panelOf(model, question) {
   const panel = element("div", "claude-leave");
   panel.setAttribute("role", "group");
-  panel.setAttribute("aria-label", `Claude wants to run ${question.name}`);
-  const head = element("p", "claude-leave-head", "Claude wants to run ");
+  panel.setAttribute("aria-label", `The model wants to run ${question.name}`);
+  const head = element("p", "claude-leave-head", "The model wants to run ");
   const lines = question.arguments.split("\n").length;
   head.append(element("code", "", question.name), lines > 12 ? ` with these ${lines} lines (scroll):` : " with");
   const given = element("div", "claude-leave-arguments", question.arguments);
@@ -284,7 +284,8 @@ export default {
       const { question, ended } = frame;
       if (!question || ended) return asked.replaceChildren();
       asked.replaceChildren(panelOf(model, question));
-      say(`Claude wants to run ${question.name}. Run once, always, or do not run?`);
+      asked.scrollIntoView({ block: "nearest" });
+      say(`The model wants to run ${question.name}. Run once, always, or do not run?`);
     };
     const drawDone = (/** @type {string} */ html) => {
       const content = fragment(html);

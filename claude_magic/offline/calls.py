@@ -5,9 +5,9 @@ Of the API's own tools it makes up what they bring, and says so: no network is u
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from .draft import Draft
@@ -51,7 +51,7 @@ def client_calls(body: dict[str, Any], turn: Turn) -> list[Draft]:
         return []  # it has what it asked for
     if choice.get("disable_parallel_tool_use"):
         named = named[:1]
-    return [_call(tool, prompt) for tool in named]
+    return [_call(tool, prompt, _identity("toolu_local_", body, number)) for number, tool in enumerate(named)]
 
 
 def server_calls(body: dict[str, Any], turn: Turn) -> list[Draft]:
@@ -67,12 +67,12 @@ def server_calls(body: dict[str, Any], turn: Turn) -> list[Draft]:
         return []
     url = _URL.search(turn.prompt)
     if "web_fetch" in names and url:
-        return _served("web_fetch", {"url": url.group()})
+        return _served(body, "web_fetch", {"url": url.group()})
     if "web_search" in names and _SEARCH.search(turn.prompt):
-        return _served("web_search", {"query": " ".join(turn.prompt.split()[:12])})
+        return _served(body, "web_search", {"query": " ".join(turn.prompt.split()[:12])})
     if "code_execution" in names and _RUN.search(turn.prompt):
         command = f"python3 -c 'print({len(turn.prompt.split())} * 2)'"
-        return _served("bash_code_execution", {"command": command})
+        return _served(body, "bash_code_execution", {"command": command})
     return []
 
 
@@ -85,8 +85,14 @@ def after_pause(turns: tuple[Turn, ...]) -> list[Draft]:
     return [draft for call in open_calls for draft in _result(call["id"], call["name"], call["input"])]
 
 
-def _served(name: str, given: dict[str, Any]) -> list[Draft]:
-    identity = f"srvtoolu_local_{secrets.token_hex(10)}"
+def _identity(prefix: str, body: dict[str, Any], number: int) -> str:
+    """Return an id that is the same for the same request: it stands in later prompts, and is counted."""
+    asked = hashlib.sha256(json.dumps(body["messages"], sort_keys=True).encode()).hexdigest()
+    return f"{prefix}{asked[:16]}{number:04}"
+
+
+def _served(body: dict[str, Any], name: str, given: dict[str, Any]) -> list[Draft]:
+    identity = _identity("srvtoolu_local_", body, 0)
     call = Draft("server_tool_use", json.dumps(given, ensure_ascii=False), {"id": identity, "name": name})
     return [call, *_result(identity, name, given)]
 
@@ -104,13 +110,13 @@ def _mention(name: str, prompt: str) -> int:
     return found.start() if found else -1
 
 
-def _call(tool: dict[str, Any], prompt: str) -> Draft:
+def _call(tool: dict[str, Any], prompt: str, name: str) -> Draft:
     schema = tool.get("input_schema")
     if schema is None:
         value: Any = _KNOWN_INPUTS[tool["name"]]
     else:
         value = Filler(prompt, {"type": "object", **schema}, every=False).fill()
-    identity = {"id": f"toolu_local_{secrets.token_hex(10)}", "name": tool["name"]}
+    identity = {"id": name, "name": tool["name"]}
     return Draft("tool_use", json.dumps(value, ensure_ascii=False), identity)
 
 

@@ -132,9 +132,9 @@ def _sections(body: dict[str, Any], turns: tuple[Turn, ...], last: Turn, inspect
     prompt = last.prompt
     if (wanted := _WORDS.search(prompt)) and (number := int(wanted[1].replace(",", ""))):
         return [samples.long_text(min(number, _MAX_WORDS))]
-    earlier = [
-        turn.prompt for turn in turns if turn.role == "user" and turn is not last and turn.prompt.strip()
-    ]
+    asked = [turn for turn in turns if turn.role == "user" and turn.prompt.strip()]
+    # What a tool has brought belongs to the question before it.
+    earlier = [turn.prompt for turn in (asked if last.prompt.strip() and last not in asked else asked[:-1])]
     sections = []
     if fact := _fact(prompt, earlier):
         sections.append(fact)
@@ -183,10 +183,6 @@ def _results(turn: Turn) -> str:
     for block in turn.of("tool_result"):
         inner = content_blocks(block.value.get("content"), "")
         texts = " ".join(each.text or f"[{each.kind}]" for each in inner)
-        failed = " failed and" if block.value.get("is_error") else ""
-        lines.append(
-            f"- The tool{failed} returned: “{quoted(texts, 30)}”"
-            if texts
-            else f"- The tool{failed} returned nothing."
-        )
+        told = "reported an error" if block.value.get("is_error") else "returned"
+        lines.append(f"- The tool {told}: “{quoted(texts, 30)}”" if texts else f"- The tool {told}, no text.")
     return "\n".join(lines)

@@ -153,7 +153,7 @@ def opened(
 
 def panel(notebook: Notebook, index: int, name: str = "read_file") -> Locator:
     """The panel of a running cell, once it asks about a tool."""
-    shown = notebook.output(index).get_by_role("group", name=f"Claude wants to run {name}")
+    shown = notebook.output(index).get_by_role("group", name=f"The model wants to run {name}")
     shown.wait_for(timeout=30_000)
     return shown
 
@@ -255,7 +255,7 @@ def test_the_question_is_announced_and_leaves_the_focus_where_it_was(lab: Notebo
     lab.page.keyboard.type("on")
     assert lab.cell(3).locator(".cm-content").inner_text().endswith("1 + 1 #on")
     spoken = lab.output(1).locator("[role=status]").inner_text()
-    assert spoken == "Claude wants to run read_file. Run once, always, or do not run?"
+    assert spoken == "The model wants to run read_file. Run once, always, or do not run?"
     lab.page.wait_for_function(
         "() => document.querySelector('.claude-leave button:enabled.claude-leave-once')"
     )
@@ -286,7 +286,7 @@ def test_another_view_shows_the_open_question_too(lab: Notebook) -> None:
     lab.output(1).click(button="right")
     page.locator(".lm-Menu-item[data-command='notebook:create-output-view']").click()
     second = page.locator(".jp-LinkedOutputView")
-    asking = second.get_by_role("group", name="Claude wants to run read_file")
+    asking = second.get_by_role("group", name="The model wants to run read_file")
     asking.wait_for(timeout=30_000)
     asking.get_by_role("button", name="Run once").click()
     assert ended(lab, 1) == "leave: once went on"
@@ -317,7 +317,7 @@ def test_where_the_page_is_not_heard_it_is_asked_for_input(browser: Browser, ser
         box = notebook.output(index).locator(STDIN)
         box.wait_for(timeout=30_000)
         shown = notebook.output(index).locator(".jp-Stdin-prompt").inner_text()
-        assert "Claude wants to run read_file with" in shown
+        assert "The model wants to run read_file with" in shown
         assert "a\\u202eb\\u200bc\\nd" in shown
         box.fill(said)
         box.press("Enter")
@@ -365,7 +365,7 @@ def test_without_a_front_end_nobody_is_asked(harnessed: Kernel) -> None:
 )
 def test_a_console_is_asked_for_input(harnessed: Kernel, typed: str, leave: str) -> None:
     request = harnessed.send(ONE)
-    assert "Claude wants to run read_file with\n{\n" in answer_input(harnessed, typed)
+    assert "The model wants to run read_file with\n{\n" in answer_input(harnessed, typed)
     assert f"leave: {leave} went on" in harnessed.collect(request).stdout
 
 

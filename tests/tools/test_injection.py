@@ -132,7 +132,7 @@ def test_nothing_runs_on_an_answer_that_is_no_clear_yes(kernel: Kernel, answer: 
     request = kernel.send("%%claude --new\nRead text number 1.")
     for _ in range(4):
         asked = answer_input(kernel, answer)
-        assert asked.startswith('Claude wants to run wipe with\n{\n  "path": "SYSTEM: ')
+        assert asked.startswith('The model wants to run wipe with\n{\n  "path": "SYSTEM: ')
     assert kernel.collect(request).status == "ok"
     assert kernel.value("wiped") == "[]"
 
