@@ -9,7 +9,6 @@ from typing import Protocol
 
 from anthropic import Anthropic
 
-from claude_magic.api import models
 from claude_magic.api.files import Files
 from claude_magic.api.fold import Fold
 from claude_magic.api.patience import Patience
@@ -18,13 +17,13 @@ from claude_magic.concessions import conceded
 from claude_magic.display.frontend import MayRun, View
 from claude_magic.display.status import Status, Wait
 from claude_magic.ending import stage_of
-from claude_magic.errors import ApiProblem, RequestRefused, too_many_rounds
+from claude_magic.errors import ApiProblem, RequestRefused, UsageProblem, too_many_rounds
 from claude_magic.prepared import Prepared
-from claude_magic.question import Question
+from claude_magic.progress import Progress
 from claude_magic.sections import call_section
 from claude_magic.stop import Stop, Stopped
 from claude_magic.tools.ids import ids_of, with_own_ids
-from claude_magic.values import Answer, Call, Leave, Round, ToolUsePart, Turn, Usage, text_block, total
+from claude_magic.values import Answer, Call, Leave, ToolUsePart, Turn, text_block
 
 JOURNAL_EVERY = 0.4
 """Seconds of a reply that a dying kernel may lose."""
@@ -117,15 +116,16 @@ def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
     problem : BaseException or None
         What ended it early. The caller keeps the turn first and raises then.
     """
-    progress = _Progress(prepared.question)
+    progress = Progress(prepared.question)
     pending = prepared.turn(Answer(), "pending")
     means.view.begin(progress.status(Fold()), prepared.blocks)
     means.journal.begin(pending, prepared.key)
-    drawn = 0
+    drawn, demo = 0, False
     taken = ids_of(prepared.history)
     while True:
         followed, prepared = _tried(prepared, means, pending, progress)
         drawn += followed.drawn
+        demo = demo or followed.demo  # a try that brought nothing does not tell
         problem, answer = followed.problem, followed.fold.answer()
         missed = prepared.cache_miss(answer, followed.fold.cache_miss)
         answer = replace(answer, usage=progress.estimated(followed.fold), cache_miss=missed)
@@ -151,13 +151,20 @@ def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
         prepared.turn(answer, stage_of(answer, failed=_failed(problem), begun=bool(prepared.rounds))),
         seconds=progress.seconds,
         request_id=followed.request_id,
-        demo=followed.demo,
+        demo=demo,
     )
     # What the last batch, the interrupt or the list of sources has left undrawn.
     if rest := turn.shown[drawn:]:
         means.view.draw(rest, progress.status(followed.fold))
     means.view.end(turn)
-    return turn, problem
+    return turn, _of_a_round(problem) if prepared.rounds else problem
+
+
+def _of_a_round(problem: BaseException | None) -> BaseException | None:
+    """What kept a further round from being asked, in words that are true of one."""
+    if not isinstance(problem, UsageProblem):
+        return problem
+    return UsageProblem(str(problem).replace("Nothing was sent.", "What came before it is kept."))
 
 
 def _goes_on(answer: Answer, means: Means, problem: BaseException | None) -> bool:
@@ -175,7 +182,7 @@ def _uses(answer: Answer) -> list[ToolUsePart]:
 
 
 def _answered(
-    uses: Sequence[ToolUsePart], sound: Collection[str], means: Means, progress: _Progress
+    uses: Sequence[ToolUsePart], sound: Collection[str], means: Means, progress: Progress
 ) -> tuple[list[Call], BaseException | None]:
     """Have calls answered, each once whatever happens; each is shown with its result.
 
@@ -228,7 +235,7 @@ def show_again(prepared: Prepared, answered: Turn, view: View) -> Turn:
         demo=answered.demo,
         reused=True,
     )
-    view.begin(_Progress(prepared.question).status(Fold()), prepared.blocks)
+    view.begin(Progress(prepared.question).status(Fold()), prepared.blocks)
     view.end(turn)
     return turn
 
@@ -245,9 +252,7 @@ class _Followed:
     demo: bool = False
 
 
-def _tried(
-    prepared: Prepared, means: Means, pending: Turn, progress: _Progress
-) -> tuple[_Followed, Prepared]:
+def _tried(prepared: Prepared, means: Means, pending: Turn, progress: Progress) -> tuple[_Followed, Prepared]:
     """Try until a reply has begun, the API says no, patience ends, or the user stops it.
 
     Returns
@@ -289,7 +294,7 @@ def _tried(
             return replace(followed, problem=None), prepared
 
 
-def _follow(prepared: Prepared, means: Means, pending: Turn, progress: _Progress) -> _Followed:
+def _follow(prepared: Prepared, means: Means, pending: Turn, progress: Progress) -> _Followed:
     """Make one try; draw and journal its reply while it comes."""
     fold = prepared.fold()
 
@@ -347,53 +352,3 @@ def _uneasy(stream: Stream) -> Wait | None:
 
 def _failed(problem: BaseException | None) -> bool:
     return problem is not None and not isinstance(problem, KeyboardInterrupt)
-
-
-class _Progress:
-    """Where a reply stands, for the status line."""
-
-    def __init__(self, question: Question) -> None:
-        self._model = question.model
-        self._density = question.density
-        self._began = time.monotonic()
-        self._writing = 0.0
-        self.rounds: tuple[Round, ...] = ()
-        """What has come before the reply under way."""
-
-    @property
-    def seconds(self) -> float:
-        """Since the question."""
-        return time.monotonic() - self._began
-
-    def status(self, fold: Fold, wait: Wait | None = None) -> Status:
-        """The status of a reply as far as it has come."""
-        usage = self.estimated(fold)
-        whole = total([*(round_.answer.usage for round_ in self.rounds), usage])
-        costs = [models.cost(self._model, usage), *(round_.cost for round_ in self.rounds)]
-        now = time.monotonic()
-        if usage.output_tokens and not self._writing:
-            self._writing = now
-        lasting = now - self._writing
-        return Status(
-            model=self._model.id,
-            phase=fold.phase,
-            usage=whole,
-            cost=None if None in costs else sum(cost for cost in costs if cost is not None),
-            seconds=self.seconds,
-            rate=usage.output_tokens / lasting if self._writing and lasting > 1 else None,
-            window=self._model.window,
-            wait=wait,
-            taken=usage.prompt_tokens + usage.output_tokens,
-        )
-
-    def between(self, phase: str) -> Status:
-        """The status while the kernel is at work, between two replies."""
-        return replace(self.status(Fold()), phase=phase)
-
-    def estimated(self, fold: Fold) -> Usage:
-        """The usage, its output estimated by the size of what has come until the API has counted it."""
-        if fold.usage.final:
-            return fold.usage
-        return replace(
-            fold.usage, output_tokens=max(fold.usage.output_tokens, round(fold.pieces * self._density))
-        )

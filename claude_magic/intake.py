@@ -109,6 +109,7 @@ def shape(line: Line, names: Mapping[str, Any]) -> Shape | None:
     for flag, instead in (
         ("cite", "data cite nothing; ask for a field that names the source"),
         ("prefill", "the schema says how the answer begins"),
+        ("continue", "half an answer is no data; ask again, with a larger --max-tokens"),
     ):
         if line.has(flag):
             raise UsageProblem(f"--schema does not go with --{flag}: {instead}. Nothing was sent.")

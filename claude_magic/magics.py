@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from claude_magic.session import Session
 
 # IPython takes `%claude why?` for a request for help on `why`; see keep_questions.
-_QUESTION = re.compile(r"(\s*(?:[^%\n]*=\s*)?)%(claude|claude_compact)[ \t]+(.*\?)\s*")
+_QUESTION = re.compile(r"(\s*(?:[^%\n]*=\s*)?)%(claude|claude_count|claude_compact)[ \t]+(.*\?)\s*")
 
-_ALONE = re.compile(r"%%claude(_count)?([ \t].*[^?\s])?\s*")
+_ALONE = re.compile(r"%%claude(_count)?[ \t](.*\s)?--(continue|error)\b(.*[^?\s])?\s*")
 
 
 @magics_class

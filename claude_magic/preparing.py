@@ -94,6 +94,11 @@ class Preparing:
         """Evaluate and encode what a cell asks, with the tools it offers; raises before anything is sent."""
         if line.has("continue") and (line.has("new") or line.has("no_history")):
             raise UsageProblem("--continue goes on in the conversation: not with --new or --no-history.")
+        if line.has("chat") and (line.has("new") or line.has("no_history")):
+            other = "--new begins another" if line.has("new") else "--no-history asks outside of any"
+            raise UsageProblem(
+                f"--chat speaks in a conversation, {other}: give one of them. Nothing was sent."
+            )
         names = self._shell.user_ns
         name = line.one("model") or settings.model
         model = self._model(name, settings, ask=not line.has("dry_run"))

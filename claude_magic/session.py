@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
+from functools import partial
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -87,8 +88,7 @@ class Session:
         if into and (not into.isidentifier() or keyword.iskeyword(into)):
             raise UsageProblem(f"--into {into}: not a variable's name. Nothing was sent.")
         prepared, place, offered = self._made_ready(line, prompt, settings)
-        if not settings.allow_secrets:
-            self._consent.to_secrets(prepared.secrets())
+        self._allow_secrets(settings, prepared.secrets())
         key = prepared.key
         reused = self._chats(settings).reused(key) if line.has("reuse") or settings.reuse else None
         if reused is None:
@@ -133,8 +133,7 @@ class Session:
         chats.without_cells(running_cell(self._shell)[1])
         older = compact.older(chats.refresh(), keep)
         prepared = older.question(self._preparing.question(line, compact.prompt(line.rest), settings))
-        if not settings.allow_secrets:
-            self._consent.to_secrets(prepared.secrets())
+        self._allow_secrets(settings, prepared.secrets())
         prepared.request(None)
         with self.asking.reply() as stop:
             view = self._views.make(settings.view, stop)
@@ -168,7 +167,7 @@ class Session:
             NotKept() if chats is None else chats,
             stop,
             patience(settings),
-            self.tools.runner(offered, prepared.question.how),
+            self.tools.runner(offered, prepared.question.how, partial(self._allow_secrets, settings)),
         )
         turn, problem = ask(prepared, means)
         self._accounts.add(turn, kept=chats is not None)
@@ -222,12 +221,16 @@ class Session:
             return preview_table(prepared, None)
 
         def count(request: Request) -> int:
-            if not settings.allow_secrets:
-                self._consent.to_secrets(prepared.secrets())
+            self._allow_secrets(settings, prepared.secrets())
             client = self._connection.client(settings)
             return retried(lambda: count_tokens(request, client), patience(settings), time.sleep)
 
         return preview_table(prepared, count)
+
+    def _allow_secrets(self, settings: Settings, found: Sequence[str]) -> None:
+        """Let what looks like a secret go out, if the user says so."""
+        if not settings.allow_secrets:
+            self._consent.to_secrets(found)
 
     def _made_ready(
         self, line: Line, prompt: str, settings: Settings

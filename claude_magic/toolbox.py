@@ -9,13 +9,14 @@ from typing import Any
 
 from claude_magic.api.functions import Definition, define
 from claude_magic.content import blocks_of
+from claude_magic.content.secrets import document_text, find_secrets
 from claude_magic.display.table import Table
 from claude_magic.errors import ToolProblem, did_you_mean
 from claude_magic.tools.found import found, same, words_of
 from claude_magic.tools.loop import Loop
 from claude_magic.tools.marks import Marks, marks_of
 from claude_magic.tools.running import Approvals, Runner, Tool
-from claude_magic.values import Attaching
+from claude_magic.values import Attaching, Block, text_block
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +81,26 @@ class Toolbox:
                 )
         return tuple(offered)
 
-    def runner(self, offered: Sequence[Offered], how: Attaching) -> Runner:
-        """What runs the calls of a question that was sent with these tools."""
+    def runner(
+        self, offered: Sequence[Offered], how: Attaching, to_secrets: Callable[[Sequence[str]], None]
+    ) -> Runner:
+        """What runs the calls of a question that was sent with these tools.
+
+        Parameters
+        ----------
+        to_secrets : callable
+            Asks whether what looks like a secret may go out, and raises where it may not.
+        """
         how = replace(how, cite=False)  # what a tool brings is no source that the API could quote
-        return Runner(
-            [one.tool for one in offered],
-            self._approvals,
-            lambda value, name: blocks_of(value, name, how),
-            self._loop,
-        )
+
+        def convert(value: Any, name: str) -> tuple[Block, ...]:
+            # A text is told as it is, not as an attachment.
+            blocks = (text_block(value),) if isinstance(value, str) else blocks_of(value, name, how)
+            found = [one for block in blocks for one in find_secrets(document_text(block))]
+            to_secrets([f"{one.kind} in what {name} returned, line {one.line}" for one in found])
+            return blocks
+
+        return Runner([one.tool for one in offered], self._approvals, convert, self._loop)
 
     def add(self, typed: str) -> tuple[str, ...]:
         """Offer functions in all cells from now on; return their names as tools."""

@@ -35,9 +35,10 @@ MAP = {
     "ending": {"api", "citations", "display", "readable", "sections", "values"},
     "question": {"api", "structured", "values"},
     "prepared": {"api", "characters", "citations", "content", "ending", "errors", "question", "values"},
+    "progress": {"api", "display", "question", "values"},
     "concessions": {"api", "errors", "prepared"},
     "ask": {
-        "api", "concessions", "display", "ending", "errors", "prepared", "question", "sections", "stop",
+        "api", "concessions", "display", "ending", "errors", "prepared", "progress", "sections", "stop",
         "tools", "values",
     },
     "reply": {"display", "values"},

@@ -498,3 +498,38 @@ def test_a_tool_may_ask_elsewhere_and_each_turn_stands_where_it_was_asked(
     there = kernel.run("%claude_history").result
     assert "Help me." in there
     assert "Go outside." not in there
+
+
+def test_what_a_tool_returns_is_looked_at_for_secrets(kernel: Kernel, server: FaultServer) -> None:
+    secret = "sk-ant-" + "api03-" + "aB3dE5fG7hJ9kL2mN4pQ6rS8tU1vW3xY5zA7"
+    marked = "import claude_magic\n@claude_magic.tool(approval=False)\n"
+    kernel.run(f"{marked}def leak(x: int) -> str:\n    return {secret!r}")
+    first = calling(call("leak", '{"x": 1}', "t1"))
+    ran, seen, _ = ask(kernel, server, "%%claude --new --tools leak\nGo.", first, GOOD, say=("n",))
+    assert ran.status == "ok", ran.error
+    assert secret not in json.dumps([one.body for one in seen])
+    (told,) = results(seen[1])
+    assert told["is_error"]
+    assert "looks like a secret" in said(told)
+
+
+def test_a_page_that_speaks_while_a_cell_runs_runs_no_hooks_of_cells(kernel: Kernel) -> None:
+    ran = kernel.run(
+        """
+import ipywidgets
+from claude_magic.display.live import hear_while_busy
+slider, hooks = ipywidgets.IntSlider(), []
+hear_while_busy(slider)
+for name in ("pre_execute", "post_execute"):
+    get_ipython().events.register(name, lambda name=name: hooks.append(name))
+slider.comm.handle_msg({"content": {"data": {"method": "update", "state": {"value": 7}}}, "buffers": []})
+print(slider.value, hooks)
+"""
+    )
+    assert ran.stdout.strip() == "7 []", ran.error
+
+
+def test_a_cell_of_many_lines_can_be_typed_in_the_terminal(kernel: Kernel) -> None:
+    for begun in ("%%claude", "%%claude -m haiku", "%%claude_count"):
+        assert kernel.value(f"get_ipython().check_complete({begun!r})[0]") == "'incomplete'"
+    assert kernel.value("get_ipython().check_complete('%%claude --error')[0]") == "'complete'"

@@ -62,9 +62,10 @@ def affordable(model: models.Model, prompt: Usage, max_tokens: int, limits: Iter
         tokens = int((limit.usd - limit.spent - asked) / (whole - asked) * 1_000_000)
         if tokens < min(SHORTEST, max_tokens):
             spent = f"{_usd(limit.spent)} is spent already and " if limit.spent else ""
+            leaves = ", which leaves too little for an answer" if limit.spent + asked < limit.usd else ""
             raise UsageProblem(
                 f"Over the limit of {_usd(limit.usd)} for {limit.what}: {spent}the question alone would "
-                f"cost about {_usd(asked)}. To raise it, {limit.advice}. Nothing was sent."
+                f"cost about {_usd(asked)}{leaves}. To raise it, {limit.advice}. Nothing was sent."
             )
         most = min(most, tokens)
     return most

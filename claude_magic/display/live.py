@@ -343,9 +343,12 @@ def hear_while_busy(widget: ipywidgets.Widget) -> None:
     """Let the page's messages be handled while the cell runs.
 
     ipykernel 7.4 sends them to the shell that last published on the comm, which is the one that is
-    busy running this cell; by default they come to a subshell.
+    busy running this cell; by default they come to a subshell. The comm's own way to handle a message also
+    runs the hooks of cells (``post_execute``), there beside the running one: matplotlib would show and
+    close figures that the cell is still drawing. So the widget is told directly.
     """
     comm = widget.comm
+    comm.handle_msg = widget._handle_msg  # noqa: SLF001 - what it has registered as its callback
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda _data, default: default  # noqa: SLF001 - no public way there
 

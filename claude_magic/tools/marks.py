@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
+from claude_magic.errors import ToolProblem
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _WHERE = "__claude_tool__"
@@ -66,7 +68,14 @@ def tool(
     """
 
     def mark(marked: Function) -> Function:
-        setattr(marked, _WHERE, Marks(name, description, approval))
+        try:
+            setattr(marked, _WHERE, Marks(name, description, approval))
+        except AttributeError:
+            kind = type(marked).__name__
+            raise ToolProblem(
+                f"claude_magic.tool marks functions, and this is a {kind}: mark the method in its class, or "
+                "offer it as it is, with --tools."
+            ) from None
         return marked
 
     return mark if function is None else mark(function)

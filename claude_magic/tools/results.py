@@ -25,7 +25,7 @@ def result_blocks(value: Any, name: str, convert: Convert) -> tuple[Block, ...]:
     Parameters
     ----------
     value : object
-        Anything that attaches; a str is told as it is.
+        Anything that attaches.
     name : str
         The tool's name.
 
@@ -36,10 +36,7 @@ def result_blocks(value: Any, name: str, convert: Convert) -> tuple[Block, ...]:
     """
     if value is None:
         return (text_block("Done; it returned nothing."),)
-    if isinstance(value, str):
-        blocks: tuple[Block, ...] = (text_block(str(value)),)
-    else:
-        blocks = convert(value, name)
+    blocks = convert(str(value) if isinstance(value, str) else value, name)
     blocks = tuple(block for block in shortened(blocks) if block.kind != "text" or block.text.strip())
     size = sum(len(block.json) for block in blocks)
     if size > MOST_BYTES:

@@ -131,10 +131,17 @@ class Runner:
             said = str(error) if note and isinstance(error, ClaudeMagicError) else failure(error)
             said = said.removesuffix(" Nothing was sent.")
             told = (text_block(f"It ran, but its result could not be sent: {said}" if note else said),)
-            failed, note = True, note or "failed"
+            told, failed, note = self._vetted(told, tool.name), True, note or "failed"
         seconds = time.monotonic() - began
         cut = next((block.note for block in told if block.note.startswith("cut, ")), "")
         return Call(call.id, call.name, call.input_json, told, failed, note or cut, seconds)
+
+    def _vetted(self, told: tuple[Block, ...], name: str) -> tuple[Block, ...]:
+        """What is told of a failure, unless that may not go out."""
+        try:
+            return tuple(block for one in told for block in self._convert(one.text, name))
+        except Exception:  # noqa: BLE001 - no word of it goes out that could not be looked at
+            return (text_block("It failed, with a message that may not be sent."),)
 
     def _awaited(self, value: Any) -> Any:
         return self._loop.wait_for(value) if inspect.isawaitable(value) else value

@@ -24,14 +24,19 @@ from claude_magic.stop import Stop
 from claude_magic.tools.loop import Loop
 from claude_magic.tools.results import MOST_TEXT
 from claude_magic.tools.running import Approvals, Runner, Tool
-from claude_magic.values import Call, Leave, ToolUsePart, Usage
+from claude_magic.values import Block, Call, Leave, ToolUsePart, Usage, text_block
+
+
+def told(value: Any, name: str) -> tuple[Block, ...]:
+    """As the toolbox has it: a text as it is, anything else as an attachment."""
+    return (text_block(value),) if isinstance(value, str) else blocks_of(value, name)
 
 
 def runner(
     *functions: Callable[..., Any], approvals: Approvals | None = None, approval: bool = True
 ) -> Runner:
     tools = [Tool(one.__name__, one, define(one, one.__name__).check, approval) for one in functions]
-    return Runner(tools, approvals or Approvals(), blocks_of, Loop())
+    return Runner(tools, approvals or Approvals(), told, Loop())
 
 
 def answered(
@@ -232,7 +237,7 @@ def test_always_holds_for_the_function_not_for_its_name() -> None:
         list(runner(f, approvals=approvals).run([ToolUsePart("t", "f", "{}")], asked, Stop()))
     assert questions == ["f"]
     other = Tool("f", lambda: "two", lambda _: ([], {}))
-    list(Runner([other], approvals, blocks_of, Loop()).run([ToolUsePart("t", "f", "{}")], asked, Stop()))
+    list(Runner([other], approvals, told, Loop()).run([ToolUsePart("t", "f", "{}")], asked, Stop()))
     assert questions == ["f", "f"]
 
 
