@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 MOST_SHOWN = 20_000
 """Characters of a tool's arguments or result that are shown; the model gets all of them."""
@@ -28,6 +29,9 @@ def plain(text: str, longest: int = LONGEST_LINE) -> str:
 
 
 def linked(title: str, url: str) -> str:
-    """A title that leads to an address, where there is one; whether it may is for the view to say."""
-    target = "%20".join(url.split())  # a line end would begin a text of its own
-    return f"[{plain(title)}]({target})" if url else plain(title)
+    """A title that leads to an address of the web; any other address is told as text."""
+    if not url.startswith(("https://", "http://")):
+        return f"{plain(title)} {plain(url)}".rstrip()
+    # Nothing that is left in it means anything to Markdown.
+    target = quote("%20".join(url.split()), safe="/:?&=#%+,;@~!'-._")
+    return f"[{plain(title)}]({target})"

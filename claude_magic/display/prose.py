@@ -238,7 +238,9 @@ class Prose:
         elif found == "\\$":
             self.out.append("%24" if start < self.bare_end else self.dollar)
         else:
-            self.out.append(found)
+            # A bare address is shown as it is written: its escaped bracket would be a formula's edge.
+            edge = start < self.bare_end and found in {"\\[", "\\]", "\\(", "\\)"}
+            self.out.append(f"%5C{found[1]}" if edge else found)
             if found == "\\]" and self.text.startswith("(", self.at):
                 self.out.append("&#40;")
                 self.at += 1

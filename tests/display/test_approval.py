@@ -328,7 +328,7 @@ def test_where_the_page_is_not_heard_it_is_asked_for_input(browser: Browser, ser
 def test_where_messages_come_too_late_it_is_asked_for_input_in_the_end(lab: Notebook) -> None:
     lab.cell(3).locator(".cm-content").click()
     lab.page.keyboard.press("Control+a")
-    lab.page.keyboard.insert_text("live._hear_while_busy = lambda widget: None")
+    lab.page.keyboard.insert_text("live.hear_while_busy = lambda widget: None")
     lab.run(3)
     lab.start(1)
     panel(lab, 1)

@@ -239,7 +239,7 @@ def test_tool_results_are_quoted_and_end_the_loop(ask: Ask, client: anthropic.An
     assert second.stop_reason == "end_turn"
     assert "The tool returned: “It is noon”" in text(second)
     failed = ask(messages=[*messages[:2], user({**result, "is_error": True})], tools=[TIME])
-    assert "The tool failed and returned" in text(failed)
+    assert "The tool reported an error" in text(failed)
 
 
 SCHEMAS: list[Json] = [
