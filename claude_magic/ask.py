@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -62,17 +62,16 @@ class NotKept:
 class Tools(Protocol):
     """Runs the kernel functions that the model calls."""
 
-    def run(self, calls: Sequence[ToolUsePart], may_run: MayRun, stop: Stop) -> Iterator[Call]:
-        """Answer calls one by one, whatever happens; each is run once it may be."""
+    def answer(self, call: ToolUsePart, may_run: MayRun, stop: Stop) -> Call:
+        """Answer a call, whatever happens; it is run once it may be."""
 
 
 class NoTools:
     """Nothing may be called."""
 
-    def run(self, calls: Sequence[ToolUsePart], may_run: MayRun, stop: Stop) -> Iterator[Call]:
-        """Answer each call with an error."""
-        for call in calls:
-            yield _left_out(call, "there is no such tool", "unknown tool")
+    def answer(self, call: ToolUsePart, may_run: MayRun, stop: Stop) -> Call:
+        """Answer with an error."""
+        return _left_out(call, "there is no such tool", "unknown tool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +200,7 @@ def _answered(
         for use in uses:
             if use.id in sound:
                 means.view.draw("", progress.between("running a tool"))
-                calls += means.tools.run([use], may_run, means.stop)
+                calls.append(means.tools.answer(use, may_run, means.stop))
             else:
                 calls.append(_left_out(use, "it came cut, or repeats the id of another call", "not run"))
             means.view.show(call_section(calls[-1], timed=True), progress.between("calling a tool"))
@@ -309,7 +308,7 @@ def _follow(prepared: Prepared, means: Means, pending: Turn, progress: Progress)
         return _Followed(fold, problem=problem)
     drawn = journaled = 0
     due = time.monotonic() + JOURNAL_EVERY
-    thinking = prepared.question.options.thinking == "shown"
+    thinking = prepared.question.options.thinking
     stream = Stream(means.client, body, means.stop, means.patience)
     ended: BaseException | None = None
     try:

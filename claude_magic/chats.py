@@ -144,7 +144,7 @@ class Chats:
             done = recovered(turn, lines, after.above(turn.cell_id, "replace").turns)
             if done.stands_for or _would_lose_an_answer(after, done):
                 # Half a summary takes the place of nothing.
-                self.store.record(conversation_id, done)
+                self.store.record(done)
             else:
                 after = after.put(done, "replace")
         self.store.write(loaded, after)
@@ -238,7 +238,7 @@ class Chats:
             # A tool or an expression of this question has asked elsewhere meanwhile.
             self._current = self._opened(turn.conversation)
         if rerun != "append" and _would_lose_an_answer(self._current, turn):
-            self.store.record(self._current.id, turn, key)
+            self.store.record(turn, key)
             return
         self.change(self._current.put(turn, rerun), key)
 

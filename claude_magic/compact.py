@@ -148,7 +148,7 @@ def put(chats: Chats, replaced: Older, summary: Turn, prepared: Prepared) -> str
 
 def set_aside(chats: Chats, turn: Turn, prepared: Prepared) -> None:
     """Keep a turn and what it cost outside the conversation, which stays as it is."""
-    chats.store.record(chats.current.id, turn, prepared.key)
+    chats.store.record(turn, prepared.key)
 
 
 def _name_of_whole(name: str, taken: set[str]) -> str:

@@ -97,7 +97,7 @@ ASK = (
         "A system message right after this question (text, @file or kernel name); from Opus 4.8 on.",
     ),
     Flag(("--count",), "", "Do not ask: count the tokens through the API, and estimate the cost."),
-    Flag(("--dry-run",), "", "Do not ask: show the whole request as it would be sent. Sends nothing."),
+    Flag(("--dry-run",), "", "Do not ask: list all that would be sent, with sizes. Sends nothing."),
 )
 """The flags of ``%claude`` and ``%%claude``."""
 

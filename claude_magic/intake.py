@@ -116,23 +116,27 @@ def shape(line: Line, names: Mapping[str, Any]) -> Shape | None:
     return shape_of(line.one("schema").strip(), names, framed=line.has("frame"))
 
 
-def options(line: Line, settings: Settings, model: Model, shape: Shape | None = None) -> Options:
+def options(
+    line: Line, settings: Settings, model: Model, extra: Mapping[str, Any], shape: Shape | None = None
+) -> Options:
     """How the model is to answer; by settings as far as it can, and as the flags of the cell say.
 
     Parameters
     ----------
+    extra : mapping
+        Further parameters of the request; what the model is known to refuse of them is refused too.
     shape : Shape or None
         What the answer is to be, where it is data.
 
     Raises
     ------
     UsageProblem
-        For a flag that the model is known not to take. Nothing was sent.
+        For a flag or parameter that the model is known not to take. Nothing was sent.
     """
     effort = settings.effort if model.effort is None or settings.effort in model.effort else ""
     effort = choice(line.one("effort"), "--effort", EFFORTS) if line.has("effort") else effort
     thinks = model.thinking is None or bool({"adaptive", "enabled"} & set(model.thinking.modes))
-    thinking = "shown" if line.has("thinking") or (settings.thinking and thinks) else ""
+    thinking = line.has("thinking") or (settings.thinking and thinks)
     by_call = shape is not None and model.structured is False
     if by_call and line.has("tools"):
         raise UsageProblem(
@@ -146,16 +150,23 @@ def options(line: Line, settings: Settings, model: Model, shape: Shape | None = 
         must_call=DATA_TOOL if by_call else "",
         prefill=_prefill(line),
     )
-    mode, told = wanted.mode(model), line.has("system_message")
     needs = Wanted(
-        effort=effort,
-        thinking=mode,
+        effort=effort or _inner(extra, "output_config", "effort"),
+        thinking=wanted.mode(model) or _inner(extra, "thinking", "type"),
         prefill=bool(wanted.prefill),
         structured=shape is not None,
-        system_message=told,
+        system_message=line.has("system_message"),
+        fast=extra.get("speed") == "fast",
     )
     refuse(model, needs)
     return wanted
+
+
+def _inner(parameters: Mapping[str, Any], name: str, field: str) -> str:
+    """A word inside a parameter; ``""`` where there is none."""
+    value = parameters.get(name)
+    word = value.get(field) if isinstance(value, dict) else None
+    return word if isinstance(word, str) else ""
 
 
 def _prefill(line: Line) -> str:

@@ -79,7 +79,7 @@ class Prepared:
         if self._begins and stage in ("pending", "streaming") and not answer.parts:
             # What a dying kernel leaves has to tell how the answer begins.
             answer = replace(answer, parts=(TextPart(self._begins),))
-        shown = question.options.thinking == "shown"
+        shown = question.options.thinking
         numbers = Numbers(self._sent_blocks())
         data = bool(question.options.data)
         underway = self.underway()

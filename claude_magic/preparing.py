@@ -104,6 +104,7 @@ class Preparing:
         model = self._model(name, settings, ask=not line.has("dry_run"))
         cache = choice(line.one("cache", settings.cache), "--cache", CACHE)
         wanted = shape(line, names)
+        further = extra.merged((settings.extra, line.one("extra")))
         client = None if line.has("dry_run") else self._connection.client(settings)
         question = Question(
             prompt=prompt if prompt.strip() or not line.has("error") else WHY,
@@ -123,8 +124,8 @@ class Preparing:
             goes_on=not line.has("no_history"),
             density=self._accounts.density(model),
             limits=self._limits(line, settings),
-            extra=extra.merged((settings.extra, line.one("extra"))),
-            options=options(line, settings, model, wanted),
+            extra=further,
+            options=options(line, settings, model, extra.parameters(further), wanted),
             shape=wanted,
             system_message=system_message(line, names),
             tools=tools + server_tools(line, model, "" if client is None else foreign_host(client)),

@@ -251,8 +251,9 @@ class Section:
     title: str = ""
 
 
-Leave = Literal["once", "always", "no"]
-"""What the user says of a tool call: this once; also the next time, for this tool in this kernel; no."""
+Leave = Literal["once", "always", "no", "unasked"]
+"""What the user says of a tool call: this once; also the next time, for this tool in this kernel; no; or that
+nobody was there to be asked, which is no as well."""
 
 
 @dataclass(frozen=True, slots=True)

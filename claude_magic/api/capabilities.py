@@ -28,8 +28,6 @@ class Wanted:
         A value of ``thinking.type``: ``"adaptive"``, ``"enabled"``, ``"disabled"``, ``"between_tools"``.
     prefill : bool
         Whether the beginning of the answer is given.
-    forced_tool : bool
-        Whether a tool must be called.
     structured : bool
         Whether the answer must follow a JSON schema, by structured outputs or as the call of a tool.
     system_message : bool
@@ -44,7 +42,6 @@ class Wanted:
     effort: str = ""
     thinking: str = ""
     prefill: bool = False
-    forced_tool: bool = False
     structured: bool = False
     system_message: bool = False
     fast: bool = False
@@ -159,15 +156,6 @@ def _rest(model: Model, wanted: Wanted) -> _Refusal | None:
         if wanted.thinking == "enabled":
             what = f"{model.id} answers by a schema only as a forced tool call, which needs thinking off"
             return what, "leave out --thinking", lambda other: bool(other.structured)
-    if wanted.forced_tool and model.forced_tools is False:
-        instead = "say in the prompt which to call"
-        return f"{model.id} cannot be forced to call a tool", instead, lambda other: bool(other.forced_tools)
-    if wanted.forced_tool and wanted.thinking == "enabled":
-        return (
-            f"{model.id} cannot be forced to call a tool while it thinks by a budget",
-            "leave out one",
-            None,
-        )
     if wanted.fast and model.prices is not None and not model.prices.fast:
         what = f"{model.id} has no fast mode"
         return what, "leave it out", lambda other: other.prices is not None and other.prices.fast

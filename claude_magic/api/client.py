@@ -14,7 +14,7 @@ import anthropic
 import httpx2
 from anthropic import Anthropic
 
-from claude_magic.api import address, clouds, models, providers
+from claude_magic.api import address, clouds, providers
 from claude_magic.api.catalogue import SHIPPED, Catalogue, Listed, described
 from claude_magic.api.credential import (
     CUSTOM_HEADERS,
@@ -226,32 +226,17 @@ def _header_rows(client: Anthropic) -> list[tuple[str, str, str, str]]:
     return [("headers", shown, CUSTOM_HEADERS, means)] if names else []
 
 
-def resolve(name: str, client: Anthropic, known: Catalogue = SHIPPED) -> models.Model:
-    """The model a name means; a name the catalogue lacks is looked up at the API, which costs nothing.
+def look_up(name: str, client: Anthropic, known: Catalogue = SHIPPED) -> Listed:
+    """What the API says of one name; asking costs nothing.
 
     Raises
     ------
     ConfigProblem
-        When the API does not know it either.
+        When the API does not know it.
     ApiProblem
         When the API cannot be asked.
     Interrupted
         When the notebook's interrupt came meanwhile.
-    """
-    found = known.find(name)
-    if found is None:
-        listed = look_up(name, client, known)
-        found = known.with_name(name, listed).find(name)
-    return found or models.unlisted(name)
-
-
-def look_up(name: str, client: Anthropic, known: Catalogue = SHIPPED) -> Listed:
-    """What the API says of one name.
-
-    Raises
-    ------
-    ConfigProblem, ApiProblem, Interrupted
-        As `resolve` does.
     """
     if not name.strip():
         raise known.unknown(name)

@@ -24,10 +24,8 @@ class Options:
     ----------
     effort : str
         A level of effort; ``""`` for the model's own.
-    thinking : str
-        ``"shown"``: think, and tell it; ``"off"``: do not; ``""``: as the model does by itself.
-    budget : int
-        Tokens for thinking, for models that think by a budget.
+    thinking : bool
+        Whether it thinks and tells it; else it does as the model does by itself.
     schema : str
         The JSON schema that the answer follows; ``""`` for none.
     must_call : str
@@ -38,8 +36,7 @@ class Options:
     """
 
     effort: str = ""
-    thinking: str = ""
-    budget: int = 0
+    thinking: bool = False
     schema: str = ""
     must_call: str = ""
     prefill: str = ""
@@ -60,10 +57,10 @@ class Options:
 
     def mode(self, model: Model) -> str:
         """The value of ``thinking.type`` for a model; ``""`` to leave it to the model."""
-        modes = model.thinking.modes if model.thinking is not None else ("adaptive", "disabled")
-        wanted = {"shown": ("adaptive", "enabled"), "off": ("disabled", "between_tools")}
-        choices = wanted.get(self.thinking, ())
-        return next((mode for mode in choices if mode in modes), choices[0] if choices else "")
+        if not self.thinking:
+            return ""
+        modes = model.thinking.modes if model.thinking is not None else ("adaptive",)
+        return "enabled" if "adaptive" not in modes and "enabled" in modes else "adaptive"
 
     def parameters(self, model: Model, max_tokens: int) -> dict[str, Any]:
         """The parameters of the request, those left out that say nothing.
@@ -91,8 +88,7 @@ class Options:
                     f"{max_tokens:,} of the answer: allow more by --max-tokens (or --max-cost), or leave "
                     "--thinking out. Nothing was sent."
                 )
-            budget = max(LEAST_BUDGET, min(self.budget or max_tokens // 2, max_tokens - 1))
-            return {"type": mode, "budget_tokens": budget}
+            return {"type": mode, "budget_tokens": max(LEAST_BUDGET, max_tokens // 2)}
         return {"type": mode, **({"display": "summarized"} if mode == "adaptive" else {})} if mode else {}
 
 

@@ -276,9 +276,8 @@ class Store:
             self._access.say(problem)
         return not problems
 
-    def record(self, conversation_id: str, turn: Turn, reuse_key: str = "") -> bool:
+    def record(self, turn: Turn, reuse_key: str = "") -> bool:
         """Keep a turn that ended outside the conversation: it is found by its hash, never by a load."""
-        del conversation_id
         done = self._access.write(
             lambda connection: bool(self._save(connection, turn, reuse_key)), False, durable=True
         )

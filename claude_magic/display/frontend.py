@@ -66,10 +66,10 @@ class Guarded:
             self._try(lambda: self._view.show(section, status))
 
     def may_run(self, call: ToolUsePart, status: Status) -> Leave:
-        """Ask; where that fails, the answer is no."""
+        """Ask; where that fails, the call is not run."""
         said: list[Leave] = []
         self._try(lambda: said.append(self._view.may_run(call, status)))
-        return said[0] if said else "no"
+        return said[0] if said else "unasked"
 
     def end(self, turn: Turn) -> None:
         """End the view, also one that could not draw."""
@@ -96,8 +96,8 @@ class NoView:
         """Show nothing."""
 
     def may_run(self, call: ToolUsePart, status: Status) -> Leave:
-        """Nobody can be asked: no."""
-        return "no"
+        """Nobody can be asked."""
+        return "unasked"
 
     def end(self, turn: Turn) -> None:
         """Show nothing."""

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from claude_magic.stop import Stop
 from claude_magic.values import Leave, ToolUsePart
@@ -63,7 +63,7 @@ def question_of(call: ToolUsePart) -> Question | None:
 def leave_in(content: dict[str, Any], question: Question) -> Leave | None:
     """What the page answers to this very question; None for any other message."""
     said = content.get("leave")
-    if content.get("question") != question.id or said not in get_args(Leave):
+    if content.get("question") != question.id or said not in ("once", "always", "no"):
         return None
     return cast("Leave", said)
 
@@ -81,7 +81,7 @@ def leave_by_input(question: Question, stop: Stop) -> Leave:
         stop.interrupted = stop.asked = True
         return "no"
     except (EOFError, OSError, RuntimeError, ValueError):
-        return "no"
+        return "unasked"
     if stop.asked:
         return "no"
     return "once" if said in ("y", "yes") else "always" if said in ("a", "always") else "no"

@@ -188,11 +188,11 @@ class LiveView:
         """Ask in the page; where it cannot be heard while the cell runs, at the prompt, or not at all."""
         question = question_of(call)
         if question is None or self._widget is None or self._stop.asked:
-            return "no"
+            return "unasked"
         asking = _Asking(question)
         if self._can_hear() and self._heard_in_page(asking, status):
             return "no" if self._stop.asked or asking.leave is None else asking.leave
-        return leave_by_input(question, self._stop) if self._has_input else "no"
+        return leave_by_input(question, self._stop) if self._has_input else "unasked"
 
     def _can_hear(self) -> bool:
         """Whether the kernel has subshells, which hear the page while the cell runs."""

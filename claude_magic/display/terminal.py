@@ -62,7 +62,7 @@ class TextView:
         """Ask at the prompt, with the arguments as they will run."""
         question = question_of(call)
         if question is None or self._stop.asked:
-            return "no"
+            return "unasked"
         apart = self._ended_thinking() or ("\n" if self._begun else "")
         sys.stdout.write(apart)
         sys.stdout.flush()

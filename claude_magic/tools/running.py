@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,10 @@ class Approvals:
         self._given.pop(name, None)
 
 
+REFUSED = "The user did not allow this call; it was not run."
+NOBODY = "The user could not be asked whether this call may be run; it was not run."
+
+
 class Runner:
     """Runs the calls of one question.
 
@@ -82,12 +86,9 @@ class Runner:
         self._convert = convert
         self._loop = loop
 
-    def run(
-        self, calls: Sequence[ToolUsePart], may_run: Callable[[ToolUsePart], Leave], stop: Stop
-    ) -> Iterator[Call]:
-        """Answer calls one by one, in their order, in this thread."""
-        for call in calls:
-            yield not_run(call) if stop.asked else self._answer(call, may_run, stop)
+    def answer(self, call: ToolUsePart, may_run: Callable[[ToolUsePart], Leave], stop: Stop) -> Call:
+        """Answer a call, whatever happens; it is run, in this thread, once it may be."""
+        return not_run(call) if stop.asked else self._answer(call, may_run, stop)
 
     def _answer(self, call: ToolUsePart, may_run: Callable[[ToolUsePart], Leave], stop: Stop) -> Call:
         tool = self._tools.get(call.name)
@@ -106,7 +107,7 @@ class Runner:
             if stop.asked:
                 return not_run(asked)
             if leave not in ("once", "always"):
-                return _refused(asked, "The user did not allow this call; it was not run.", "not allowed")
+                return _refused(asked, NOBODY if leave == "unasked" else REFUSED, "not allowed")
             if leave == "always":
                 self._approvals.give(tool.name, tool.function)
         return self._ran(tool, asked, lambda: tool.function(*positional, **named), stop)

@@ -19,7 +19,7 @@ import pytest
 from anthropic import Anthropic
 
 from claude_magic.api import address, client, credential
-from claude_magic.api.client import Endpoint, connect, describe, resolve
+from claude_magic.api.client import Endpoint, connect, describe, look_up
 from claude_magic.errors import ApiBusy, ApiProblem, ConfigProblem, ConnectionProblem, Interrupted
 
 KEY = "sk-ant-canary-0123456789"
@@ -378,7 +378,7 @@ def test_a_proxy_does_not_see_what_is_for_this_machine(
 ) -> None:
     monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nobody answers there
     made = connect(Endpoint(server.url, KEY))
-    assert resolve("claude-new-1", made).id == "claude-new-1"
+    assert look_up("claude-new-1", made).id == "claude-new-1"
     made.close()
     assert address.proxy_of(made) == ""
 
@@ -399,7 +399,7 @@ def test_a_broken_environment_does_not_stop_the_local_server(
     for name, value in broken.items():
         monkeypatch.setenv(name, value)
     made = connect(Endpoint(server.url, KEY))
-    assert resolve("claude-new-1", made).id == "claude-new-1"
+    assert look_up("claude-new-1", made).id == "claude-new-1"
     made.close()
 
 
@@ -441,13 +441,13 @@ def test_requests_go_through_the_proxy_unless_excepted(monkeypatch: pytest.Monke
     monkeypatch.setenv("NO_PROXY", "other.example, 2001:db8::/32")  # the SDK itself fails on a network
     made = connect(Endpoint("http://api.invalid", KEY))
     assert address.proxy_of(made) == "HTTP_PROXY"
-    assert resolve("claude-new-1", made).id == "claude-new-1"
+    assert look_up("claude-new-1", made).id == "claude-new-1"
     made.close()
     assert [path for path, _ in server.requests] == ["http://api.invalid/v1/models/claude-new-1"]
     monkeypatch.setenv("NO_PROXY", "invalid")
     made = connect(Endpoint("http://api.invalid", KEY))
     with pytest.raises(ConnectionProblem):
-        resolve("claude-new-1", made)
+        look_up("claude-new-1", made)
     made.close()
     assert len(server.requests) == 1
 
@@ -529,7 +529,7 @@ def test_looking_a_model_up_fails_in_one_line(
     server.status, server.answer, server.content_type = status, answer, kind
     made = connect(Endpoint(server.url, KEY))
     with pytest.raises(error) as caught:
-        resolve("claude-new-1", made)
+        look_up("claude-new-1", made)
     made.close()
     one_line(caught.value)
 
@@ -541,11 +541,11 @@ def test_an_interrupt_while_a_model_is_looked_up_shows_no_frames(monkeypatch: py
     monkeypatch.setattr(httpx2.HTTPTransport, "handle_request", interrupted)
     made = connect(Endpoint("http://127.0.0.1:9", KEY))
     with pytest.raises(Interrupted) as caught:
-        resolve("claude-new-1", made)
+        look_up("claude-new-1", made)
     made.close()
     one_line(caught.value)
 
 
 def test_an_empty_name_is_no_model() -> None:
     with pytest.raises(ConfigProblem, match="No model ''"):
-        resolve("", connected()[0])
+        look_up("", connected()[0])

@@ -229,18 +229,6 @@ CASES: tuple[tuple[str, Wanted, str, str], ...] = (
         "say in the prompt how the answer begins, or use claude-opus-4-5",
     ),
     (
-        "sonnet",
-        Wanted(forced_tool=True),
-        "cannot be forced to call a tool",
-        "say in the prompt which to call, or use claude-sonnet-5",
-    ),
-    (
-        "claude-opus-4-5",
-        Wanted(forced_tool=True, thinking="enabled"),
-        "cannot be forced to call a tool while it thinks by a budget",
-        "leave out one",
-    ),
-    (
         "claude-haiku-4-5",
         Wanted(prefill=True, thinking="enabled"),
         "takes no beginning of its answer while it thinks",
@@ -285,7 +273,7 @@ def test_what_only_a_list_tells_is_refused_too(wanted: Wanted) -> None:
     ("name", "wanted"),
     [
         ("claude-haiku-4-5", Wanted(64_000, 100, 100, thinking="disabled", prefill=True)),
-        ("haiku", Wanted(128_000, 600, 600, "high", "disabled", forced_tool=True, structured=True)),
+        ("haiku", Wanted(128_000, 600, 600, "high", "disabled", structured=True)),
         ("sonnet", Wanted(effort="max", thinking="between_tools", system_message=True)),
         ("opus", Wanted(effort="xhigh", thinking="adaptive", fast=True)),
         ("claude-opus-4-8", Wanted(effort="max", thinking="disabled", fast=True)),
@@ -303,7 +291,6 @@ def test_of_an_unlisted_model_nothing_is_refused_but_a_crowd() -> None:
         "max",
         "disabled",
         prefill=True,
-        forced_tool=True,
         structured=True,
         fast=True,
         system_message=True,

@@ -15,7 +15,7 @@ from claude_magic.offline.errors import ApiError
 from claude_magic.offline.models import Catalogue
 from claude_magic.offline.service import Service
 
-SHOWN = Options(thinking="shown")
+SHOWN = Options(thinking=True)
 HELLO = [{"role": "user", "content": "Hello"}]
 
 

@@ -285,9 +285,9 @@ def test_answers_are_found_by_the_hash_of_their_request(store: Store) -> None:
     assert store.answered("key-1") is None
     store.write(talk, talk.put(turn), "")
     assert store.answered("key-1") == turn
-    store.record(talk.id, other := a_turn("aside"), "key-2")
+    store.record(other := a_turn("aside"), "key-2")
     assert store.answered("key-2") == other
-    store.record(talk.id, a_turn("cut", stage="cut"), "key-3")
+    store.record(a_turn("cut", stage="cut"), "key-3")
     assert store.answered("key-3") is None
     assert store.answered("") is None
 

@@ -106,7 +106,7 @@ def test_replaced_and_failed_turns_were_paid_for_too() -> None:
     store.write(first, again)
     store.write(again, again.undo())
     cut = a_paid(first.id, Usage(100, 7), stage="cut", cell_id="c1")
-    store.record(first.id, cut)
+    store.record(cut)
     store.begin(first.id, pending("still on its way", conversation=first.id))
     rows = store.spent(saved_by_cache, "nb")
     assert [row.number for row in rows] == [0, 1, 0, 0, 0]

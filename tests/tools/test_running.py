@@ -42,10 +42,8 @@ def runner(
 def answered(
     function: Callable[..., Any], given: str = "{}", say: Leave = "once", stop: Stop | None = None
 ) -> Call:
-    (call,) = runner(function).run(
-        [ToolUsePart("t1", function.__name__, given)], lambda _: say, stop or Stop()
-    )
-    return call
+    call = ToolUsePart("t1", function.__name__, given)
+    return runner(function).answer(call, lambda _: say, stop or Stop())
 
 
 def returned(brought: object) -> Call:
@@ -167,7 +165,7 @@ def test_neither_asked_nor_run_on_bad_input(given: str) -> None:
     def ask(_: ToolUsePart) -> Leave:
         raise AssertionError("asked")
 
-    (call,) = runner(f).run([ToolUsePart("t1", "f", given)], ask, Stop())
+    call = runner(f).answer(ToolUsePart("t1", "f", given), ask, Stop())
     assert (call.error, call.note) == (True, "not run: invalid input")
     assert call.result[0].text.startswith("Not run, because ")
 
@@ -190,9 +188,9 @@ def test_only_once_and_always_are_a_yes() -> None:
     view = Guarded(Raising())
     for say in ("no", "", "yes", True, None, "ONCE"):
         assert answered(f, say=say).note == "not allowed"  # type: ignore[arg-type]
-    (call,) = runner(f).run([ToolUsePart("t", "f", "{}")], lambda one: view.may_run(one, STATUS), Stop())
+    call = runner(f).answer(ToolUsePart("t", "f", "{}"), lambda one: view.may_run(one, STATUS), Stop())
     assert call.note == "not allowed"
-    assert "did not allow" in call.result[0].text
+    assert "could not be asked" in call.result[0].text
     assert ran == []
 
 
@@ -209,9 +207,10 @@ def saying(answer: str | BaseException) -> Callable[[str], str]:
     ("answer", "leave"),
     [
         ("y", "once"), (" YES ", "once"), ("a", "always"), ("Always", "always"), ("", "no"), ("yess", "no"),
-        ("yes always", "no"), ("1", "no"), (EOFError(), "no"), (KeyboardInterrupt(), "no"),
-        (OSError("reading from stdin while output is captured"), "no"), (NotImplementedError(), "no"),
-        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"), "no"),
+        ("yes always", "no"), ("1", "no"), (EOFError(), "unasked"), (KeyboardInterrupt(), "no"),
+        (OSError("reading from stdin while output is captured"), "unasked"),
+        (NotImplementedError(), "unasked"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"), "unasked"),
     ],
 )  # fmt: skip
 def test_the_terminal_takes_a_clear_yes_only(
@@ -219,7 +218,7 @@ def test_the_terminal_takes_a_clear_yes_only(
 ) -> None:
     monkeypatch.setattr("builtins.input", saying(answer))
     assert TextView(Stop()).may_run(ToolUsePart("t", "f", "{}"), STATUS) == leave
-    assert NoView().may_run(ToolUsePart("t", "f", "{}"), STATUS) == "no"
+    assert NoView().may_run(ToolUsePart("t", "f", "{}"), STATUS) == "unasked"
 
 
 def test_always_holds_for_the_function_not_for_its_name() -> None:
@@ -234,10 +233,10 @@ def test_always_holds_for_the_function_not_for_its_name() -> None:
     questions: list[str] = []
     approvals = Approvals()
     for _ in range(3):
-        list(runner(f, approvals=approvals).run([ToolUsePart("t", "f", "{}")], asked, Stop()))
+        runner(f, approvals=approvals).answer(ToolUsePart("t", "f", "{}"), asked, Stop())
     assert questions == ["f"]
     other = Tool("f", lambda: "two", lambda _: ([], {}))
-    list(Runner([other], approvals, told, Loop()).run([ToolUsePart("t", "f", "{}")], asked, Stop()))
+    Runner([other], approvals, told, Loop()).answer(ToolUsePart("t", "f", "{}"), asked, Stop())
     assert questions == ["f", "f"]
 
 
@@ -267,7 +266,8 @@ def test_what_runs_is_broken_off(function: Callable[[], Any], way: str) -> None:
         if way == "interrupt" and function is sleeps:
             strike = functools.partial(os.kill, os.getpid(), signal.SIGINT)  # which wakes it
         threading.Timer(0.3, strike).start()
-        calls = list(runner(function, approval=False).run(uses, lambda _: "no", stop))
+        one = runner(function, approval=False)
+        calls = [one.answer(use, lambda _: "no", stop) for use in uses]
         assert (stop.asked, stop.interrupted) == (True, way == "interrupt")
     assert [call.note for call in calls] == ["interrupted", "not run", "not run"]
     assert all(call.error for call in calls)
@@ -297,11 +297,8 @@ def test_who_swallows_an_interrupt_keeps_the_result() -> None:
 
     with Stop() as stop:
         threading.Timer(0.3, stop.ask).start()
-        calls = list(
-            runner(stubborn, approval=False).run(
-                [ToolUsePart("a", "stubborn", "{}")] * 2, lambda _: "no", stop
-            )
-        )
+        one = runner(stubborn, approval=False)
+        calls = [one.answer(ToolUsePart("a", "stubborn", "{}"), lambda _: "no", stop) for _ in range(2)]
     assert [call.note for call in calls] == ["", "not run"]
     assert calls[0].result[0].text == "all the same"
 
@@ -313,7 +310,7 @@ def test_stop_while_the_user_is_asked_is_a_no() -> None:
         stop.ask()
         return "once"
 
-    (call,) = runner(sleeps).run([ToolUsePart("t", "sleeps", "{}")], asked, stop)
+    call = runner(sleeps).answer(ToolUsePart("t", "sleeps", "{}"), asked, stop)
     assert call.note == "not run"
 
 
@@ -323,6 +320,6 @@ def test_async_tools_share_one_loop() -> None:
         return str(id(asyncio.get_running_loop()))
 
     one = runner(which, approval=False)
-    first, second = one.run([ToolUsePart(name, "which", "{}") for name in "ab"], lambda _: "no", Stop())
+    first, second = (one.answer(ToolUsePart(name, "which", "{}"), lambda _: "no", Stop()) for name in "ab")
     assert first.result == second.result
     assert not first.error
