@@ -92,6 +92,10 @@ class Preparing:
         self, line: Line, prompt: str, settings: Settings, tools: tuple[bytes, ...] = ()
     ) -> Prepared:
         """Evaluate and encode what a cell asks, with the tools it offers; raises before anything is sent."""
+        return prepare(self.asked(line, prompt, settings, tools))
+
+    def asked(self, line: Line, prompt: str, settings: Settings, tools: tuple[bytes, ...] = ()) -> Question:
+        """What a cell asks, by its flags and the settings; nothing of the prompt is evaluated yet."""
         if line.has("continue") and (line.has("new") or line.has("no_history")):
             raise UsageProblem("--continue goes on in the conversation: not with --new or --no-history.")
         if line.has("chat") and (line.has("new") or line.has("no_history")):
@@ -106,7 +110,7 @@ class Preparing:
         wanted = shape(line, names)
         further = extra.merged((settings.extra, line.one("extra")))
         client = None if line.has("dry_run") else self._connection.client(settings)
-        question = Question(
+        return Question(
             prompt=prompt if prompt.strip() or not line.has("error") else WHY,
             go_on=line.has("continue"),
             model=model,
@@ -131,7 +135,6 @@ class Preparing:
             tools=tools + server_tools(line, model, "" if client is None else foreign_host(client)),
             most_rounds=most_rounds(line, settings),
         )
-        return prepare(question)
 
     def placed(self, prepared: Prepared, place: Place | None, line: Line, settings: Settings) -> Prepared:
         """The question where it is asked, with what it takes along: the cells above it, the last error."""

@@ -21,7 +21,6 @@ from claude_magic.api.client import Endpoint
 from claude_magic.api.count import count_tokens
 from claude_magic.api.patience import retried
 from claude_magic.api.request import Request
-from claude_magic.ask import Means, NotKept, ask, show_again
 from claude_magic.chats import Chats, Place
 from claude_magic.code_cells import offer
 from claude_magic.connection import Connection
@@ -34,6 +33,7 @@ from claude_magic.display.status import ended_how
 from claude_magic.display.table import Table
 from claude_magic.display.untrusted import visible
 from claude_magic.errors import ConfigProblem, UsageProblem
+from claude_magic.exchange import Means, NotKept, ask, show_again
 from claude_magic.flags import Line, whole_number
 from claude_magic.intake import patience, rerun, store_path
 from claude_magic.lineup import today

@@ -37,7 +37,7 @@ MAP = {
     "prepared": {"api", "characters", "citations", "content", "ending", "errors", "question", "values"},
     "progress": {"api", "display", "question", "values"},
     "concessions": {"api", "errors", "prepared"},
-    "ask": {
+    "exchange": {
         "api", "concessions", "display", "ending", "errors", "prepared", "progress", "sections", "stop",
         "tools", "values",
     },
@@ -71,9 +71,10 @@ MAP = {
     },
     "chat_magics": {"desk", "display", "errors", "flags", "usage"},
     "session": {
-        "accounts", "api", "ask", "chats", "code_cells", "compact", "connection", "consent", "content",
-        "conversation", "desk", "display", "errors", "flags", "intake", "lineup", "models_table", "notices",
-        "panel", "prepared", "preparing", "presets", "preview_table", "recorder", "reply", "settings", "stop",
+        "accounts", "api", "chats", "code_cells", "compact", "connection", "consent", "content",
+        "conversation", "desk", "display", "errors", "exchange", "flags", "intake", "lineup",
+        "models_table", "notices", "panel",
+        "prepared", "preparing", "presets", "preview_table", "recorder", "reply", "settings", "stop",
         "structured", "toolbox", "values",
     },
     "magics": {
@@ -86,7 +87,7 @@ MAP = {
 # What only some rooms may touch.
 RESERVED = {
     # All but api name the client's type only.
-    "anthropic": {"api", "ask", "connection", "lineup", "offline"},
+    "anthropic": {"api", "connection", "exchange", "lineup", "offline"},
     "httpx2": {"api"},
     "boto3": {"api"},
     "google": {"api"},

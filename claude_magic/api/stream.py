@@ -35,7 +35,9 @@ from claude_magic.errors import ApiProblem
 from claude_magic.stop import Stop
 
 INTERVAL = 0.08
-"""Seconds between two batches; the first text does not wait."""
+"""Seconds between two batches that somebody watches."""
+SLICE = 0.05
+"""Seconds at most until a stop is noticed."""
 TICK = 0.5
 """Seconds without news after which an empty batch comes, so that clocks go on."""
 ONLY_PINGS = 600.0
@@ -61,10 +63,20 @@ class Stream:
         Asked from anywhere, it ends the batches within a moment and closes the connection.
     patience : Patience
         How long to wait for the first event, and for each further one.
+    interval : float
+        Seconds between two batches; the first text and the end do not wait.
     """
 
-    def __init__(self, client: anthropic.Anthropic, body: bytes, stop: Stop, patience: Patience) -> None:
+    def __init__(
+        self,
+        client: anthropic.Anthropic,
+        body: bytes,
+        stop: Stop,
+        patience: Patience,
+        interval: float = INTERVAL,
+    ) -> None:
         self._client = client
+        self._interval = interval
         self._body = body
         self._stop = stop
         self._patience = patience
@@ -103,7 +115,7 @@ class Stream:
         return self._patience.silence if self.begun else self._patience.first_event
 
     def batches(self) -> Iterator[list[Event]]:
-        """Yield what has arrived, at most about twelve times a second, until the reply ends or is stopped.
+        """Yield what has arrived, once in an interval, until the reply ends or is stopped.
 
         While nothing arrives an empty batch comes now and then.
 
@@ -181,13 +193,14 @@ class Stream:
     def _wait(self, drawn: float) -> None:
         """Sleep until something has come and the last drawing is old enough, or until a tick or the end."""
         tick = time.monotonic() + TICK
-        while not (self._done.is_set() or self._stop.asked or self._news.wait(0.05)):
+        while not (self._done.is_set() or self._stop.asked or self._news.wait(SLICE)):
             if time.monotonic() > tick:
                 return
         self._news.clear()
-        pause = drawn + INTERVAL - time.monotonic()
-        if pause > 0 and not self._done.is_set():
-            self._stop.sleep(pause)
+        end = drawn + self._interval
+        while not self._stop.asked and (pause := end - time.monotonic()) > 0:
+            if self._done.wait(min(pause, SLICE)):
+                return
 
     def read(self) -> None:
         """Send the request, collect the data of its events, tell how it ended; in a thread of its own."""

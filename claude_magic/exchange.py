@@ -12,7 +12,7 @@ from anthropic import Anthropic
 from claude_magic.api.files import Files
 from claude_magic.api.fold import Fold
 from claude_magic.api.patience import Patience
-from claude_magic.api.stream import Stream
+from claude_magic.api.stream import INTERVAL, Stream
 from claude_magic.concessions import conceded
 from claude_magic.display.frontend import MayRun, View
 from claude_magic.display.status import Status, Wait
@@ -94,6 +94,8 @@ class Means:
         How long to wait, and how often to try.
     tools : Tools
         What the model may call.
+    interval : float
+        Seconds between two drawings; more where nobody watches.
     """
 
     client: Anthropic
@@ -103,6 +105,7 @@ class Means:
     stop: Stop
     patience: Patience
     tools: Tools = field(default_factory=NoTools)
+    interval: float = INTERVAL
 
 
 def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
@@ -309,7 +312,7 @@ def _follow(prepared: Prepared, means: Means, pending: Turn, progress: Progress)
     drawn = journaled = 0
     due = time.monotonic() + JOURNAL_EVERY
     thinking = prepared.question.options.thinking
-    stream = Stream(means.client, body, means.stop, means.patience)
+    stream = Stream(means.client, body, means.stop, means.patience, means.interval)
     ended: BaseException | None = None
     try:
         with stream:
