@@ -12,6 +12,7 @@ OLDER = ("7.3.0", "7.2.0", "7.1.0", "6.31.0")
 """The newest of each line, as tests/run installs them."""
 INSTALLED = importlib.metadata.version("ipykernel")
 """The version everything else is tested with."""
+LAUNCHER = Path(__file__).with_name("older_kernel.py")
 
 
 def folder(version: str) -> Path:
@@ -35,7 +36,8 @@ def write_kernelspecs(data: Path) -> None:
     here = os.environ.get("PYTHONPATH", "")  # of a checkout that is not the one installed
     for version in OLDER:
         spec = {
-            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            # -P: the folder of these tests is no place to import from.
+            "argv": [sys.executable, "-P", str(LAUNCHER), "-f", "{connection_file}"],
             "display_name": f"ipykernel {version}",
             "language": "python",
             "env": {"PYTHONPATH": os.pathsep.join(filter(None, (str(folder(version)), here)))},
