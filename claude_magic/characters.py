@@ -1,6 +1,15 @@
-"""Characters that no request can carry: NUL, and halves of surrogate pairs."""
+"""Characters that no request can carry: NUL, and halves of surrogate pairs; and those that no name can."""
 
 from __future__ import annotations
+
+import re
+
+_UNNAMED = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def plain_name(text: str) -> str:
+    """An id or a name with ``_`` in the place of each character that the API refuses in one."""
+    return _UNNAMED.sub("_", text)
 
 
 def sendable(text: str) -> str:

@@ -29,7 +29,7 @@ MAP = {
     "conversation": {"errors", "values"},
     "api": {"characters", "citations", "errors", "readable", "served", "stop", "values"},
     "structured": {"api", "content", "errors", "values"},
-    "tools": {"errors", "stop", "values"},
+    "tools": {"characters", "errors", "stop", "values"},
     "display": {"citations", "stop", "values", "wording"},
     "offline": set[str](),
     "ending": {"api", "citations", "display", "readable", "sections", "values"},

@@ -10,14 +10,13 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from claude_magic.api.request import Message, encode, encode_any
 from claude_magic.api.server_tools import CALL, is_result
-from claude_magic.characters import sendable
+from claude_magic.characters import plain_name, sendable
 from claude_magic.values import Answer, OtherPart, Part, TextPart, ThinkingPart, ToolUsePart
 
 LARGE = 65_536
@@ -26,7 +25,6 @@ LARGE = 65_536
 _THINKING = frozenset({"thinking", "redacted_thinking"})
 _GOES_ON = frozenset({"tool_use", "pause_turn"})
 _UNANSWERED = "interrupted: this call was not run"
-_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 _NO_JSON = "INVALID_JSON"
 """Under this name an input that is no JSON object goes back to the model, as the API's manual says."""
 
@@ -101,7 +99,7 @@ def _param(part: Part) -> Mapping[str, Any] | None:
         case OtherPart("redacted_thinking", raw):
             return {"type": "redacted_thinking", "data": raw.get("data", "")}
         case ToolUsePart(id_, name, input_json):
-            plain = _FOREIGN.sub("_", name)[:128] or "unnamed"
+            plain = plain_name(name)[:128] or "unnamed"
             return {"type": "tool_use", "id": id_, "name": plain, "input": _object(input_json)}
         case OtherPart(kind, raw) if kind == CALL:
             told = {name: value for name, value in raw.items() if name != "input_json"}

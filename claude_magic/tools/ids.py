@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from claude_magic.characters import plain_name
 from claude_magic.values import Answer, Part, ToolUsePart, Turn
-
-_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def ids_of(turns: Iterable[Turn]) -> set[str]:
@@ -34,7 +32,7 @@ def with_own_ids(answer: Answer, taken: set[str]) -> tuple[Answer, frozenset[str
         if not isinstance(part, ToolUsePart):
             parts.append(part)
             continue
-        plain = _FOREIGN.sub("_", part.id) or "toolu"
+        plain = plain_name(part.id) or "toolu"
         own, number = plain, len(taken)
         while own in taken:
             number += 1
