@@ -184,6 +184,8 @@ def paced_rows(seconds: float = 10, deltas: int = 2_000) -> Iterator[tuple[str, 
         raw = timed(running, "raw()")[1]
         reply = float(running.value("len(_claude.text)"))
         comms = [message for message in messages if message["msg_type"] == "comm_msg"]
+        # A kernel's first question also brings the page the view's own code, once.
+        own = [message for message in messages if message["msg_type"] != "comm_open"]
     yield "paced 10 s: CPU / raw SDK", cpu / raw, "<= 1.00"
     yield (
         "paced 10 s: iopub bytes beyond 5 x reply, per s",
@@ -193,7 +195,7 @@ def paced_rows(seconds: float = 10, deltas: int = 2_000) -> Iterator[tuple[str, 
     yield "paced 10 s: messages a second", len(comms) / seconds, "<= 20"
     yield (
         "paced 10 s: largest message / (2.1 x reply + 4 KB)",
-        max(size(messages)) / (2.1 * reply + 4096),
+        max(size(own)) / (2.1 * reply + 4096),
         "<= 1",
     )
 
