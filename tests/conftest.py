@@ -12,6 +12,16 @@ from claude_magic import offline
 from tests.canary import files_with_keys
 from tests.kernels import Kernel, running_kernel
 
+BROWSING = ("tests.pages", "tests.display.books")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what drives a browser: the tests of modules that use `tests.pages`."""
+    for item in items:
+        names = vars(item.module) if isinstance(item, pytest.Function) else {}
+        if any(getattr(value, "__module__", "") in BROWSING for value in names.values()):
+            item.add_marker(pytest.mark.browser)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_key_in_any_artefact(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
