@@ -6,6 +6,7 @@ the client's mistakes. Importing this package loads the standard library only.
 
 from __future__ import annotations
 
+from .pledge import Pledge
 from .process import LocalApi, LocalApiFailed, start
 
-__all__ = ["LocalApi", "LocalApiFailed", "start"]
+__all__ = ["LocalApi", "LocalApiFailed", "Pledge", "start"]

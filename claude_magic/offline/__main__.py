@@ -19,6 +19,7 @@ import threading
 
 from .files import FileStore
 from .guard import Limits
+from .pledge import DAY, DELAY, Pledge
 from .server import DEFAULT_PACE, listen
 
 
@@ -61,6 +62,16 @@ def _parser() -> argparse.ArgumentParser:
         help="drop clients slower than this with their headers, their body or in reading "
         "(default: 10, 60 and 30)",
     )
+    for name, default, means in (
+        ("delay", DELAY, "seconds over which a batch is answered"),
+        ("life", DAY, "seconds after which what is not answered of a batch expires"),
+        ("kept", 29 * DAY, "seconds for which the results of a batch can be fetched"),
+        ("errored", 0.0, "share of a batch's requests that end in an error, from 0 to 1"),
+        ("expired", 0.0, "share of a batch's requests that expire, from 0 to 1"),
+    ):
+        parser.add_argument(
+            f"--batch-{name}", type=_seconds, default=default, help=f"{means} (default: %(default)g)"
+        )
     parser.add_argument("--keep", action="store_true", help="serve until Ctrl-C, and say how to use it")
     return parser
 
@@ -78,8 +89,16 @@ async def _serve(options: argparse.Namespace) -> None:
     files = None if options.no_files else FileStore(longest=options.files_expire)
     patience = options.patience
     limits = Limits() if patience is None else Limits(patience, patience, patience)
+    names_of_pledge = ("delay", "life", "kept", "errored", "expired")
+    pledge = Pledge(*(getattr(options, f"batch_{name}") for name in names_of_pledge))
     server, around = listen(
-        port=options.port, token=token, pace=options.pace, models=names, files=files, limits=limits
+        port=options.port,
+        token=token,
+        pace=options.pace,
+        models=names,
+        files=files,
+        pledge=pledge,
+        limits=limits,
     )
     url = f"http://127.0.0.1:{around.port}"
     stopped = asyncio.Event()

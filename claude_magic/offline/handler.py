@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from .batches import BatchStore
     from .files import FileStore
     from .models import Catalogue
     from .service import Service
@@ -48,15 +49,24 @@ class Surroundings:
         Tokens per second of streamed answers; 0 is as fast as it can.
     files
         The uploaded files.
+    batches
+        The batches.
     limits
         How long to wait for slow clients.
     """
 
     def __init__(
-        self, catalogue: Catalogue, token: str, pace: float, files: FileStore, limits: Limits
+        self,
+        catalogue: Catalogue,
+        token: str,
+        pace: float,
+        files: FileStore,
+        batches: BatchStore,
+        limits: Limits,
     ) -> None:
         self.catalogue = catalogue
         self.files = files
+        self.batches = batches
         self.token = token
         self.pace = pace
         self.limits = limits
@@ -64,6 +74,11 @@ class Surroundings:
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="local-api")
         self._service: Service | None = None
         self._loading = threading.Lock()
+
+    @property
+    def base(self) -> str:
+        """The server's own address."""
+        return f"http://127.0.0.1:{self.port}"
 
     def service(self) -> Service:
         """Return the API itself; its modules are imported at first use, when the server listens already."""

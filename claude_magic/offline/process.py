@@ -14,6 +14,8 @@ import weakref
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from .pledge import Pledge
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -82,6 +84,7 @@ def start(
     files: bool = True,
     files_expire: float | None = None,
     patience: float | None = None,
+    batches: Pledge | None = None,
     timeout: float = 20.0,
 ) -> LocalApi:
     """Start a local Messages API on a free loopback port.
@@ -99,6 +102,8 @@ def start(
     patience
         Seconds for which it waits for the headers of a slow client, for its body, or for it to read on;
         None for 10, 60 and 30.
+    batches
+        What becomes of Message Batches; None for answers within a moment.
     timeout
         Seconds to wait until it listens.
 
@@ -113,6 +118,8 @@ def start(
         The process could not be started, ended at once, or did not listen in time.
     """
     arguments = _arguments(pace, models, files, files_expire, patience)
+    for name, value in () if batches is None else vars(batches).items():
+        arguments += [f"--batch-{name}", str(value)]
     if not sys.executable:
         raise LocalApiFailed("The local API needs a Python interpreter, and sys.executable is empty.")
     with tempfile.TemporaryFile() as complaints:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from tornado import iostream, netutil, web
 
+from .batches import BatchStore
+from .batching import routes as batch_routes
 from .errors import ApiError
 from .files import FileStore
 from .filing import routes as file_routes
@@ -21,6 +23,8 @@ from .models import Catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from .pledge import Pledge
 
 DEFAULT_PACE = 120.0  # tokens per second
 
@@ -35,6 +39,7 @@ def listen(
     pace: float,
     models: tuple[str, ...],
     files: FileStore | None,
+    pledge: Pledge,
     limits: Limits,
 ) -> tuple[GuardedServer, Surroundings]:
     """Start to listen on loopback, within the running event loop.
@@ -51,6 +56,8 @@ def listen(
         Ids of the models on offer; all when empty.
     files
         Where to keep uploaded files; None for a server without the Files API.
+    pledge
+        What becomes of batches.
     limits
         How long to wait for slow clients.
 
@@ -67,12 +74,13 @@ def listen(
         A model is not known.
     """
     store = FileStore() if files is None else files
-    around = Surroundings(Catalogue(models), token, max(0.0, pace), store, limits)
+    around = Surroundings(Catalogue(models), token, max(0.0, pace), store, BatchStore(pledge), limits)
     shared = {"around": around}
     application = web.Application(
         [
             (r"/v1/messages", CreateHandler, shared),
             (r"/v1/messages/count_tokens", CountHandler, shared),
+            *((path, handler, shared) for path, handler in batch_routes()),
             (r"/v1/models", ModelsHandler, shared),
             (r"/v1/models/([^/]+)", ModelHandler, shared),
             *((path, handler, shared) for path, handler in file_routes(on=files is not None)),

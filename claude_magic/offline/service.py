@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import cache, demo, rules, schema
 from .draft import Answer, finish
-from .errors import ApiError
+from .errors import ApiError, invalid
 from .files import FileStore
 from .media import Inspector
 from .tokens import Counter
@@ -55,6 +55,19 @@ class Service:
     def create(self, raw: bytes) -> tuple[dict[str, Any], Answer, bool]:
         """Return the message, the answer in it, and whether to stream it; refuses as the API would."""
         body = _parsed(raw)
+        message, answer = self._created(body)
+        return message, answer, bool(body.get("stream"))
+
+    def batched(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the message that answers one request of a batch; refuses as the API would."""
+        if "stream" in params:
+            raise invalid("stream", "Extra inputs are not permitted")
+        schema.refuse_surrogates(params)
+        message, _ = self._created(params)
+        message["usage"]["service_tier"] = "batch"
+        return message
+
+    def _created(self, body: dict[str, Any]) -> tuple[dict[str, Any], Answer]:
         schema.check_create(body)
         prompt, turns, model = self._read(body)
         if prompt.tokens > model.window:
@@ -71,8 +84,7 @@ class Service:
             answer = Answer(
                 answer.drafts, "model_context_window_exceeded", None, answer.tokens, answer.thinking_tokens
             )
-        message = self._message(body, prompt, model, answer)
-        return message, answer, bool(body.get("stream"))
+        return self._message(body, prompt, model, answer), answer
 
     def _read(self, body: dict[str, Any]) -> tuple[cache.Prompt, tuple[Turn, ...], Model]:
         model = self._catalogue.usable(body["model"])

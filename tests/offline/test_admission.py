@@ -76,7 +76,7 @@ def test_both_ways_to_give_the_token_and_every_loopback_name_are_admitted(local_
                 assert wire.post("/v1/messages", json=BODY, headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/messages/batches", "/v1/../etc/passwd", "/x%00y"])
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/batches", "/v1/../etc/passwd", "/x%00y"])
 def test_what_is_not_there_is_a_404_in_the_apis_words(wire: httpx2.Client, path: str) -> None:
     refused(wire.get(path), 404, "not_found_error", "Not found")
     refused(wire.post(path, json={}), 404, "not_found_error", "Not found")

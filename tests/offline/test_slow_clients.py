@@ -14,6 +14,7 @@ import pytest
 from claude_magic import offline
 from claude_magic.offline import LocalApi
 from claude_magic.offline.guard import Limits
+from claude_magic.offline.pledge import Pledge
 from claude_magic.offline.server import listen
 
 from . import raw
@@ -231,7 +232,9 @@ def test_a_request_broken_off_leaves_no_task_behind(goes: bool) -> None:
     async def broken_off() -> None:
         # A refused body has the time of the headers, whatever an admitted one has.
         limits = Limits(headers=60 if goes else 0.3)
-        server, around = listen(port=0, token="t", pace=0, models=(), files=None, limits=limits)
+        server, around = listen(
+            port=0, token="t", pace=0, models=(), files=None, pledge=Pledge(), limits=limits
+        )
         _, writer = await asyncio.open_connection("127.0.0.1", around.port)
         host, key = f"Host: 127.0.0.1:{around.port}".encode(), b"x-api-key: " + (b"t" if goes else b"wrong")
         headers = (host, key, b"anthropic-version: 1", raw.JSON, b"Content-Length: 9")
