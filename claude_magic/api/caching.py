@@ -16,7 +16,8 @@ price and a read at most 0.1 of it: a prefix that is read once with a chance of 
 and a conversation may pause for too long before 0.9 / 1.15 = 78 % of its turns and still cost no more than
 uncached. For an hour, at twice the price, two reads pay, and 47 % of the turns may come too late.
 A conversation goes on, so its end is marked; a question outside the conversation ends there, so only what
-another such question could share is.
+another such question could share is. Of a question asked of many rows that is what stands before the first
+block that is the row's own.
 """
 
 from __future__ import annotations
@@ -43,7 +44,13 @@ _NO_HELP = frozenset({"previous_message_not_found", "unavailable", "pending"})
 
 
 def marks(
-    messages: Sequence[Message], life: str, *, system: bool = False, tools: bool = False, goes_on: bool = True
+    messages: Sequence[Message],
+    life: str,
+    *,
+    system: bool = False,
+    tools: bool = False,
+    goes_on: bool = True,
+    shared: int | None = None,
 ) -> Marks:
     """Where a request is to be kept.
 
@@ -57,6 +64,9 @@ def marks(
         Whether the request has a system prompt, and tools.
     goes_on : bool
         Whether another request is expected to follow in the same conversation.
+    shared : int or None
+        Of a question that is asked of many rows: how many blocks at its beginning all of them share. What
+        is a row's own is no other's, and so never marked.
 
     Returns
     -------
@@ -68,11 +78,15 @@ def marks(
     asked = [number for number, message in enumerate(messages) if message.role == "user"]
     # More than one message of the user outside a conversation are rounds of tools, which go on too.
     ends = asked[:-3:-1] if goes_on or len(asked) > 1 else []
+    if shared is None:
+        attached = [_attached(messages, number) for number in asked]
+    else:
+        attached = [next(_backwards(messages, 0, shared - 1), None)] if shared else []
     wanted = [
         *(_end(messages, number) for number in ends),
-        *(_attached(messages, number) for number in asked[-1:]),
+        *attached[-1:],
         _SYSTEM if system else None,
-        next(filter(None, (_attached(messages, number) for number in asked)), None),
+        next(filter(None, attached), None),
         _TOOLS if tools else None,
     ]
     chosen = list(itertools.islice(dict.fromkeys(filter(None, wanted)), MOST))

@@ -1,7 +1,25 @@
 """What is sent: values of the kernel become content blocks, templates become prompts."""
 
-from claude_magic.content.attach import attachment_blocks
+from claude_magic.content.attach import attachment_blocks, mentions
 from claude_magic.content.convert import attachable, blocks_of
-from claude_magic.content.template import prompt_blocks
+from claude_magic.content.template import (
+    encoded_prompt,
+    evaluate,
+    evaluated,
+    expressions,
+    has_missing,
+    prompt_blocks,
+)
 
-__all__ = ["attachable", "attachment_blocks", "blocks_of", "prompt_blocks"]
+__all__ = [
+    "attachable",
+    "attachment_blocks",
+    "blocks_of",
+    "encoded_prompt",
+    "evaluate",
+    "evaluated",
+    "expressions",
+    "has_missing",
+    "mentions",
+    "prompt_blocks",
+]

@@ -7,7 +7,7 @@ import builtins
 import glob
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,15 @@ def attachment_blocks(
                 blocks.append(encoded(f"{shown(block.name)}:", ""))
             blocks.append(block)
     return tuple(blocks)
+
+
+def mentions(expression: str, names: Collection[str]) -> bool:
+    """Whether what stands behind ``-a`` is an expression with one of these names in it."""
+    try:
+        tree = ast.parse(expression.strip(), mode="eval")
+    except (SyntaxError, ValueError):
+        return False  # a file or an address
+    return any(isinstance(node, ast.Name) and node.id in names for node in ast.walk(tree))
 
 
 def _blocks(expression: str, namespace: Namespace, how: Attaching, *, urls: bool) -> tuple[Block, ...]:

@@ -7,12 +7,14 @@ literal ``{{``.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
 from claude_magic.content.convert import blocks_of
 from claude_magic.content.glimpse import glimpse
+from claude_magic.content.scalars import is_missing, plainly
 from claude_magic.content.texts import encoded
 from claude_magic.errors import ClaudeMagicError, UsageProblem, did_you_mean
 from claude_magic.values import AS_USUAL, Attaching, Block
@@ -48,6 +50,54 @@ def prompt_blocks(body: str, namespace: Namespace, how: Attaching = AS_USUAL) ->
     UsageProblem
         For an expression that cannot be evaluated, with the nearest names. Nothing was sent.
     """
+    return encoded_prompt(evaluated(body, namespace), how)
+
+
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """An expression of a prompt, and the value it had."""
+
+    source: str
+    value: Any
+
+
+def evaluated(body: str, namespace: Namespace, *, verbatim: bool = False) -> list[str | Valued]:
+    """The pieces of a body, each of its expressions evaluated once.
+
+    Parameters
+    ----------
+    verbatim : bool
+        Whether nothing in it is evaluated.
+
+    Raises
+    ------
+    UsageProblem
+        As `prompt_blocks` does.
+    """
+    return [
+        piece if isinstance(piece, str) else Valued(piece[0], evaluate(*piece, namespace))
+        for piece in ((body,) if verbatim else _pieces(body))
+    ]
+
+
+def has_missing(pieces: Sequence[str | Valued]) -> bool:
+    """Whether one of its expressions is a value that is not there: None, NaN, NaT."""
+    return any(not isinstance(piece, str) and is_missing(piece.value) for piece in pieces)
+
+
+def expressions(body: str) -> list[str]:
+    """What stands in ``{{ }}``.
+
+    Raises
+    ------
+    UsageProblem
+        For what is no expression. Nothing was sent.
+    """
+    return [piece[0] for piece in _pieces(body) if not isinstance(piece, str)]
+
+
+def encoded_prompt(pieces: Sequence[str | Valued], how: Attaching) -> tuple[Block, ...]:
+    """The content blocks of a body that was evaluated; those of `prompt_blocks`."""
     blocks: list[Block] = []
     text: list[str] = []
 
@@ -57,18 +107,15 @@ def prompt_blocks(body: str, namespace: Namespace, how: Attaching = AS_USUAL) ->
         if joined.strip():
             blocks.append(encoded(joined, ""))
 
-    for piece in _pieces(body):
-        if isinstance(piece, str):
-            text.append(piece)
-            continue
-        source, code = piece
-        value = evaluate(source, code, namespace)
+    for piece in pieces:
+        value = piece if isinstance(piece, str) else piece.value
         if isinstance(value, str):
             text.append(value)
             continue
         if plain := _in_sentence(value):
             text.append(plain)
             continue
+        source = piece.source if isinstance(piece, Valued) else ""
         for block in blocks_of(value, source, how):
             if block.kind == "text":
                 text.append(block.text)
@@ -80,9 +127,12 @@ def prompt_blocks(body: str, namespace: Namespace, how: Attaching = AS_USUAL) ->
 
 
 def _in_sentence(value: Any) -> str:
-    """A number or a small plain container as it reads in a sentence; ``""`` for all else."""
+    """A scalar or a small plain container as it reads in a sentence; ``""`` for all else."""
     if type(value).__name__ in ("ndarray", "Tensor") and _is_short_row(value):
         value = value.tolist()
+    value = plainly(value)
+    if type(value) is str:
+        return value
     if type(value) not in _PLAIN:
         return ""
     text = glimpse(value, _SHORT + 1)

@@ -17,6 +17,7 @@ from claude_magic.content.names import shown
 from claude_magic.content.template import evaluate
 from claude_magic.errors import DataProblem, UsageProblem, did_you_mean, names_in
 from claude_magic.structured.closing import Opener, closed, unmarked
+from claude_magic.structured.fields import fields_of
 from claude_magic.structured.frame import data_frame, frame_maker
 from claude_magic.values import Turn
 
@@ -59,6 +60,8 @@ class Shape:
         Makes the value of JSON in that form, or raises `Unfit`.
     frame : callable or None
         Makes a data frame of the value, where one is wanted.
+    fields : mapping
+        The columns that the data of one row fill, and their JSON types.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Shape:
     opener: Opener = field(repr=False)
     check: Callable[[Any], Any] = field(repr=False)
     frame: Callable[[Any], Any] | None = field(default=None, repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def data(self, text: str) -> Any:
         """The value that an answer's text is.
@@ -131,6 +135,7 @@ def shape_of(expression: str, namespace: Mapping[str, Any], *, framed: bool = Fa
         raise UsageProblem(
             f"--schema {shown(expression)} cannot be asked for: {_line(error)}. Nothing was sent."
         ) from error
+    shape = replace(shape, fields=fields_of(by_name))
     if not framed:
         return shape
     if by_name.get("type") != "array":

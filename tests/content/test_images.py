@@ -15,6 +15,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import PIL
 import pytest
 import torch
 from hypothesis import given, settings
@@ -160,6 +161,8 @@ def test_pil_images_of_every_mode_become_blocks_and_stay_as_they_are(
 )
 @pytest.mark.parametrize("size", [(1, 1), (33, 7), (1701, 31)])
 def test_files_of_every_format_become_blocks(kind: str, mode: str, size: tuple[int, int]) -> None:
+    if (kind, mode) == ("TIFF", "YCbCr") and int(PIL.__version__.split(".")[0]) < 13:
+        pytest.skip("Pillow before 13 does not read what it writes here; it is refused in one line")
     if kind == "ICO":
         size = (min(size[0], 64), min(size[1], 64))
     options = {"sizes": [size]} if kind == "ICO" else {}

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import uuid
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +62,34 @@ def test_expressions_may_hold_braces_and_quotes() -> None:
     assert text_of("{{{'x': 1}}}") == "{'x': 1}"
     assert text_of("{{ '}}' }}") == "}}"
     assert text_of("{{ [n * n for n in range(3)] }} and {{ 1 + 1 }}") == "[0, 1, 4] and 2"
+
+
+def test_dates_and_the_numbers_of_libraries_read_as_in_a_sentence() -> None:
+    when = dt.date(2024, 1, 1)
+    for value, said in (
+        (pd.Timestamp(when), "2024-01-01 00:00:00"),
+        (("x", np.int64(1)), "('x', 1)"),
+        (("x", pd.Timestamp(when)), "('x', '2024-01-01 00:00:00')"),
+        (np.float64(1.5), "1.5"),
+        (np.bool_(True), "True"),
+        (np.datetime64("2024-01-01"), "2024-01-01"),
+        (np.datetime64(1704067200000000000, "ns"), "2024-01-01T00:00:00.000000000"),
+        (pd.Timedelta(hours=1), "0 days 01:00:00"),
+        (pd.NaT, "NaT"),
+        (pd.NA, "<NA>"),
+        (pd.Period("2024-01"), "2024-01"),
+        (when, "2024-01-01"),
+        (dt.datetime(2024, 1, 1, 5, tzinfo=dt.UTC), "2024-01-01 05:00:00+00:00"),
+        (Decimal("1.50"), "1.50"),
+        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        ({"when": when, "n": [np.int8(3)]}, "{'when': '2024-01-01', 'n': [3]}"),
+        ([np.str_("a"), Path("b")], "['a', 'b']"),
+    ):
+        assert text_of("<{{ value }}>", value=value) == f"<{said}>"
+    within: list[Any] = [np.int8(1)]
+    within *= 40
+    within.append(within)
+    assert "<itself>" in text_of("{{ value }}", value=within)
 
 
 def test_a_backslash_makes_braces_literal() -> None:
