@@ -21,7 +21,10 @@ def farewell(model: Model, today: date) -> str:
         return f"{model.id} was retired{when}{successor}. The API is asked all the same."
     if model.lifecycle != "deprecated":
         return ""
-    return f"{model.id} {leaving(model, today)}{successor}."
+    check = (
+        f" %claude_compare -m {model.id} -m {model.successor} tells what would change." if successor else ""
+    )
+    return f"{model.id} {leaving(model, today)}{successor}.{check}"
 
 
 def leaving(model: Model, today: date) -> str:

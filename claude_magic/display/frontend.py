@@ -119,7 +119,7 @@ class Views:
     """Makes a view for each cell; holds the live view's module, which is sent once a kernel."""
 
     def __init__(self, shell: InteractiveShell) -> None:
-        self._shell = shell
+        self.shell = shell
         self._runtime: Runtime | None = None
 
     def make(self, wanted: str, stop: Stop) -> Guarded:
@@ -139,17 +139,26 @@ class Views:
         if kind == "none":
             return NoView()
         if kind == "static":
-            return StaticView(self._shell)
+            return StaticView(self.shell)
         if kind == "text":
             return TextView(stop)
+        has_input = can_answer(self.shell)
+        return LiveView(self.shell, self.runtime(), stop, inline=self.inline, has_input=has_input)
+
+    def runtime(self) -> Runtime:
+        """The live view's module; made when it is first needed."""
         if self._runtime is None:
             self._runtime = Runtime()
-        inline, has_input = not _is_jupyter(self._shell), can_answer(self._shell)
-        return LiveView(self._shell, self._runtime, stop, inline=inline, has_input=has_input)
+        return self._runtime
+
+    @property
+    def inline(self) -> bool:
+        """Whether the page needs the module with each widget: only Jupyter's finds models by their id."""
+        return _is_colab(self.shell) or "__vsc_ipynb_file__" in self.shell.user_ns
 
     def kind(self, wanted: str) -> str:
         """What kind of view the running cell gets, by the setting ``view``; to be asked in its thread."""
-        return fitting_view(self._shell) if wanted == "auto" else wanted
+        return fitting_view(self.shell) if wanted == "auto" else wanted
 
     def close(self) -> None:
         """Close the live view's module."""
@@ -200,11 +209,6 @@ def can_answer(shell: InteractiveShell) -> bool:
     """Whether somebody can be asked: a terminal, or a request that allows input."""
     kernel = getattr(shell, "kernel", None)
     return kernel is None or bool(kernel.get_parent().get("content", {}).get("allow_stdin"))
-
-
-def _is_jupyter(shell: InteractiveShell) -> bool:
-    """Whether the page is JupyterLab or Notebook, whose widget manager finds models by their id."""
-    return not (_is_colab(shell) or "__vsc_ipynb_file__" in shell.user_ns)
 
 
 def _is_colab(shell: InteractiveShell) -> bool:

@@ -80,7 +80,9 @@ def leave_by_input(question: Question, stop: Stop) -> Leave:
     except KeyboardInterrupt:
         stop.interrupted = stop.asked = True
         return "no"
-    except (EOFError, OSError, RuntimeError, ValueError):
+    except EOFError:
+        return "no"
+    except (OSError, RuntimeError, ValueError):
         return "unasked"
     if stop.asked:
         return "no"

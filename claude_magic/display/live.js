@@ -62,9 +62,10 @@ function take(model, message) {
   if ("tail" in message) frame.tail = (message.done ? "" : frame.tail.slice(0, message.keep)) + message.tail;
   frame.status = message.status ?? frame.status;
   if ("question" in message) frame.question = message.question;
+  if (message.ended) frame.ended = true;
   notify(model, {
     folds: message.folds, done: message.done, thought: message.thought,
-    tail: "tail" in message, status: "status" in message, question: "question" in message,
+    tail: "tail" in message, status: "status" in message || message.ended, question: "question" in message,
   });
 }
 
@@ -239,6 +240,8 @@ export default {
     // Lab's own classes: the static output that takes this place is exactly as high.
     const root = document.createElement("div");
     root.className = "claude-magic jp-RenderedHTMLCommon jp-RenderedMarkdown";
+    const part = model.get("part"); // of several replies side by side: their head, or a column
+    if (part) root.classList.add(`claude-${part}`);
     const mark = document.createComment("the open block begins here");
     const line = document.createElement("p");
     line.className = "claude-status";
@@ -276,9 +279,13 @@ export default {
     };
     const drawStatus = () => {
       status.textContent = frame.status;
+      if (part === "column") { // who answers stands above how far it is
+        const [number, name, ...rest] = frame.status.split(" · ");
+        status.replaceChildren(element("strong", "", `${number} · ${name}`), rest.join(" · "));
+      }
       if (performance.now() - spokenAt > SPOKEN_EVERY) say(frame.status);
       root.setAttribute("aria-busy", String(!frame.ended));
-      button.hidden = frame.ended;
+      button.hidden = frame.ended || part === "column";
     };
     const drawQuestion = () => {
       const { question, ended } = frame;

@@ -75,6 +75,7 @@ class ReplyWidget(anywidget.AnyWidget):
     _css = traitlets.Unicode("").tag(sync=True)
     _anywidget_id = traitlets.Unicode("claude_magic.display.live.ReplyWidget").tag(sync=True)
     key = traitlets.Unicode("").tag(sync=True)
+    part = traitlets.Unicode("").tag(sync=True)
     runtime = traitlets.Unicode("").tag(sync=True)
     frame = traitlets.Dict().tag(sync=True, to_json=lambda _, widget: widget.whole_frame())
 
@@ -146,20 +147,43 @@ class LiveView:
         self._ended = False
         self._widget: ReplyWidget | None = None
 
+    found_by = "%claude_history shows it"
+    """How what came of a reply is found, where its output was saved before it had ended."""
+
     def begin(self, status: Status, blocks: Sequence[Block]) -> None:
         """Show the widget with what goes with the prompt, and its status line."""
-        self._done.append(strip_html(blocks))
-        self._status = live_line(status)
+        widget = self._open(live_line(status), strip_html(blocks))
+        self._publish_widget(widget)
+
+    def _open(self, line: str, html: str, part: str = "") -> ReplyWidget:
+        """Make the widget, which shows a status line below some HTML.
+
+        Parameters
+        ----------
+        part : str
+            What it is among others: ``head`` or ``column``; ``""`` where it is alone.
+        """
+        self._done.append(html)
+        self._status = line
         source = {"_esm": MODULE, "_css": CSS} if self._inline else {}
         self._widget = ReplyWidget(
-            self, key=uuid4().hex, layout=self._runtime.layout, runtime=self._runtime.model_id, **source
+            self,
+            key=uuid4().hex,
+            part=part,
+            layout=self._runtime.layout,
+            runtime=self._runtime.model_id,
+            **source,
         )
         hear_while_busy(self._widget)
         self._widget.on_msg(self._listen)
-        self._display_id = f"claude-{self._widget.model_id}"
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
+        return self._widget
+
+    def _publish_widget(self, widget: ipywidgets.Widget) -> None:
+        """Put a widget into the cell's output, until the static output takes its place."""
+        self._display_id = f"claude-{widget.model_id}"
+        view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
         # What a file keeps that was saved before the reply ended, by a page that was then reloaded.
-        unfinished = "(the answer was not finished when this was saved: %claude_history shows it)"
+        unfinished = f"(not finished when this was saved: {self.found_by})"
         self._shell.display_pub.publish(
             {WIDGET: view, "text/markdown": f"*{unfinished}*", "text/plain": unfinished},
             transient={"display_id": self._display_id},
@@ -168,26 +192,31 @@ class LiveView:
     def draw(self, text: str, status: Status) -> None:
         """Send the blocks that were finished, the change of the open one, and the status."""
         if not text and self._thought:
-            self._send(live_line(status), tail=self._tail)
+            self._send(self._line(status), tail=self._tail)
             return
         folds = self._fold()
         if text:
             self._growing.feed(text)
         drawn = self._growing.draw()
-        self._send(live_line(status), drawn.done, drawn.tail, folds=folds)
+        self._send(self._line(status), drawn.done, drawn.tail, folds=folds)
+
+    def _line(self, status: Status) -> str:
+        return live_line(status)
 
     def show(self, section: Section, status: Status) -> None:
         """Send a section that can be folded; thinking grows open, and is folded when something follows."""
         done = "" if self._thought else self._finished()
         if section.kind == "thinking":
-            self._send(live_line(status), done, thought=self._thought.more(section.body))
+            self._send(self._line(status), done, thought=self._thought.more(section.body))
             return
-        self._send(live_line(status), done + folded_html(section), folds=self._fold())
+        self._send(self._line(status), done + folded_html(section), folds=self._fold())
 
     def may_run(self, call: ToolUsePart, status: Status) -> Leave:
         """Ask in the page; where it cannot be heard while the cell runs, at the prompt, or not at all."""
         question = question_of(call)
-        if question is None or self._widget is None or self._stop.asked:
+        if self._stop.asked:
+            return "no"
+        if question is None or self._widget is None:
             return "unasked"
         asking = _Asking(question)
         if self._can_hear() and self._heard_in_page(asking, status):
@@ -236,7 +265,10 @@ class LiveView:
             return
         self._status, self._ended = final_line(turn), True
         self._number += 1
-        data, metadata = bundle(turn)
+        self._replace(*bundle(turn))
+
+    def _replace(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Put a static output in the place of the widget that was published."""
         self._shell.display_pub.publish(
             data, metadata, transient={"display_id": self._display_id}, update=True
         )
@@ -286,7 +318,7 @@ class LiveView:
             self._send_frame(status, done, tail, thought, folds=folds)
 
     def _send_frame(self, status: str, done: str, tail: str, thought: str, *, folds: bool) -> None:
-        message: dict[str, Any] = {}
+        message: dict[str, Any] = {"ended": True} if self._ended else {}
         if folds:
             message["folds"] = True
         if thought:

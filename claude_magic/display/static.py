@@ -52,6 +52,7 @@ def bundle(turn: Turn) -> Bundle:
             "usage": usage,
             **({"attachments": attachments} if attachments else {}),
             **({"demo": True} if turn.demo else {}),
+            **({"replayed": visible(turn.replayed)} if turn.replayed else {}),
         },
     }
     volatile = {
@@ -69,13 +70,14 @@ def markdown(turn: Turn) -> str:
     strip = strip_line(turn.blocks)
     pieces = [
         f"*{emphasised(strip)}*" if strip else "",
-        *(_section(one) for one in turn.sections or (Section("text", turn.shown),)),
+        *(section_markdown(one) for one in turn.sections or (Section("text", turn.shown),)),
         f"*{emphasised(final_line(turn))}*",
     ]
     return "\n\n".join(piece for piece in pieces if piece)
 
 
-def _section(section: Section) -> str:
+def section_markdown(section: Section) -> str:
+    """A section of an answer as Markdown that is safe in any front end."""
     return neutral(section.body).rstrip() if section.kind == "text" else folded_markdown(section)
 
 

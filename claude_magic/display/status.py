@@ -111,15 +111,18 @@ def live_line(status: Status) -> str:
 def final_line(turn: Turn) -> str:
     """The line of a turn that has ended; without times, so that equal runs give equal outputs."""
     parts = [turn.model, *_tokens(turn.usage, turn.saved)]
-    if turn.cost is not None and turn.usage.output_tokens and not turn.reused:
+    free = turn.reused or (turn.replayed and not turn.cost)
+    if turn.cost is not None and turn.usage.output_tokens and not free:
         parts.append(money(turn.cost) + (" at list price" if turn.demo else ""))
     missed = turn.answer.cache_miss
-    if missed and not turn.reused:
+    if missed and not (turn.reused or turn.replayed):
         parts.append(f"cache missed: {MISSES.get(missed, missed.replace('_', ' '))}")
     if wording := ended_how(turn):
         parts += filter(None, (wording, next_step(turn)))
     if turn.reused:
         parts.append("reused from the store, free")
+    if turn.replayed:
+        parts.append(f"replayed from {turn.replayed}")
     if turn.demo:
         parts.append("offline demo, not Claude")
     return visible(" · ".join(parts))
@@ -180,3 +183,9 @@ def money(usd: float) -> str:
     if usd >= 0.0001:
         return f"${usd:.4f}"
     return "<$0.0001" if usd > 0 else "$0"
+
+
+def about(usd: float) -> str:
+    """An estimated amount: ``≈$1.25``, ``<$0.0001``."""
+    told = money(usd)
+    return told if told.startswith("<") else f"≈{told}"

@@ -39,7 +39,7 @@ class TextView:
         if status.wait is not None and (said := f"{status.wait.what}, {status.wait.then}") != self._said:
             self._said = said
             apart = "\n" if self._begun else ""  # not a word of the answer
-            sys.stdout.write(apart + _dim(f"[{visible(str(status.wait))}]") + "\n")
+            sys.stdout.write(apart + dim(f"[{visible(str(status.wait))}]") + "\n")
             sys.stdout.flush()
         if text:
             apart = self._ended_thinking()
@@ -52,17 +52,17 @@ class TextView:
         if section.kind == "thinking":
             apart = "\n\n" if self._begun and not self._thinking else ""
             self._thinking = True
-            sys.stdout.write(apart + _dim(visible(section.body)))
+            sys.stdout.write(apart + dim(visible(section.body)))
         else:
             apart = self._ended_thinking() or ("\n" if self._begun else "")
-            sys.stdout.write(apart + _dim(visible(f"[{' '.join(section.title.split())}]")) + "\n")
+            sys.stdout.write(apart + dim(visible(f"[{' '.join(section.title.split())}]")) + "\n")
         sys.stdout.flush()
 
     def may_run(self, call: ToolUsePart, status: Status) -> Leave:
         """Ask at the prompt, with the arguments as they will run."""
         question = question_of(call)
         if question is None or self._stop.asked:
-            return "unasked"
+            return "no" if self._stop.asked else "unasked"
         apart = self._ended_thinking() or ("\n" if self._begun else "")
         sys.stdout.write(apart)
         sys.stdout.flush()
@@ -77,9 +77,10 @@ class TextView:
         """Print the summary line."""
         begun = "\n" if self._begun or self._thinking else ""
         line = visible(final_line(turn))
-        sys.stdout.write(f"{begun}\n{_dim(line)}\n")
+        sys.stdout.write(f"{begun}\n{dim(line)}\n")
         sys.stdout.flush()
 
 
-def _dim(line: str) -> str:
+def dim(line: str) -> str:
+    """A line in faint letters, where the terminal has them."""
     return f"\x1b[2m{line}\x1b[0m" if sys.stdout.isatty() else line

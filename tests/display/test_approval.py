@@ -351,12 +351,12 @@ def harnessed(kernel: Kernel) -> Kernel:
 
 def test_a_notebook_whose_page_never_comes_is_a_no_in_the_end(harnessed: Kernel) -> None:
     ran = harnessed.run(ONE, cell_id="a", allow_stdin=False)
-    assert "leave: no went on" in ran.stdout
+    assert "leave: unasked went on" in ran.stdout
 
 
 def test_without_a_front_end_nobody_is_asked(harnessed: Kernel) -> None:
     ran = harnessed.run(ONE, allow_stdin=False)
-    assert "leave: no went on" in ran.stdout
+    assert "leave: unasked went on" in ran.stdout
     assert len(ran.displayed) == 1
 
 
@@ -370,7 +370,7 @@ def test_a_console_is_asked_for_input(harnessed: Kernel, typed: str, leave: str)
 
 
 def test_a_call_that_is_cut_is_a_no_unasked(harnessed: Kernel) -> None:
-    assert "leave: no went on" in harnessed.run("""asked(("read_file", '{"a": 1'))""").stdout
+    assert "leave: unasked went on" in harnessed.run("""asked(("read_file", '{"a": 1'))""").stdout
 
 
 def test_an_interrupt_of_the_question_is_a_no_and_ends_the_reply(harnessed: Kernel) -> None:

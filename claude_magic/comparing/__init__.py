@@ -1,0 +1,1 @@
+"""One question put to several models: in a cell, and over a set of prompts."""
