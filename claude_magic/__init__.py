@@ -1,6 +1,7 @@
 """A ``%%claude`` cell for Jupyter.
 
-``%load_ext claude_magic`` adds the magics; ``%%claude?`` and ``%claude_config`` tell the rest. Importing
+``%load_ext claude_magic`` adds the magics; ``%%claude?`` and ``%claude_config`` tell the rest. Programs
+call `ask`, `count` and `map`; `Reply` is what an answer is, `tool` and `attachable` mark functions. Importing
 this package, and loading the extension, imports nothing heavy: the SDK and the display come in by a
 thread of their own, after the loading cell has ended.
 """
@@ -13,11 +14,23 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from claude_magic.content import attachable as attachable
+    from claude_magic.from_python import ask as ask
+    from claude_magic.from_python import count as count
+    from claude_magic.from_python import map as map  # noqa: A004 - claude_magic.map
     from claude_magic.reply import Reply as Reply
     from claude_magic.tools import tool as tool
 
 __version__ = "0.1.0"
-__all__ = ["Reply", "__version__", "attachable", "load_ipython_extension", "tool", "unload_ipython_extension"]
+__all__ = [
+    "Reply",
+    "__version__",
+    "ask",
+    "attachable",
+    "count",
+    "load_ipython_extension",
+    "tool",
+    "unload_ipython_extension",
+]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -47,4 +60,12 @@ def __getattr__(name: str) -> Any:
         from claude_magic.tools import tool
 
         return tool
+    if name in ("ask", "count", "map"):
+        from claude_magic import from_python
+
+        return getattr(from_python, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "map"})  # not in __all__: no star import is to hide Python's own
