@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import ipaddress
 import re
+import socket
 import urllib.request
 
 import httpx2
@@ -95,6 +96,19 @@ def is_loopback(url: httpx2.URL) -> bool:
         return host == "localhost"
     inner = getattr(address, "ipv4_mapped", None) or address
     return bool(inner.is_loopback)
+
+
+def has_ended(host: str) -> bool:
+    """Whether nobody listens any more at a host and port of this machine; False for those of another."""
+    try:
+        url = httpx2.URL(f"http://{host}")
+        if is_loopback(url):
+            socket.create_connection((url.host, url.port or 80), timeout=1.0).close()
+    except ConnectionRefusedError:
+        return True
+    except (OSError, ValueError, httpx2.InvalidURL):
+        pass
+    return False
 
 
 def foreign_host(client: Anthropic) -> str:

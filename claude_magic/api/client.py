@@ -15,6 +15,7 @@ import httpx2
 from anthropic import Anthropic
 
 from claude_magic.api import address, clouds, providers
+from claude_magic.api.cassettes import Cassette
 from claude_magic.api.catalogue import SHIPPED, Catalogue, Listed, described
 from claude_magic.api.credential import (
     CUSTOM_HEADERS,
@@ -28,6 +29,7 @@ from claude_magic.api.credential import (
 )
 from claude_magic.api.failures import from_sdk, no_api
 from claude_magic.api.stream import watch
+from claude_magic.api.tape import Tape
 from claude_magic.errors import ConfigProblem, Interrupted
 
 OLDEST_SDK = (2, 11)
@@ -63,7 +65,9 @@ def _say_nothing(_: str) -> None:
     """For callers that have nobody to tell."""
 
 
-def connect(endpoint: Endpoint, tell: Callable[[str], object] = _say_nothing) -> Anthropic:
+def connect(
+    endpoint: Endpoint, tell: Callable[[str], object] = _say_nothing, cassette: Cassette | None = None
+) -> Anthropic:
     """Build the SDK's client for an endpoint. Nothing is sent.
 
     Parameters
@@ -72,6 +76,8 @@ def connect(endpoint: Endpoint, tell: Callable[[str], object] = _say_nothing) ->
         Where requests go, and with what key.
     tell : callable
         Called with each note the user should read: one line.
+    cassette : Cassette or None
+        What answers in the place of the API, or records its answers.
 
     Raises
     ------
@@ -82,7 +88,7 @@ def connect(endpoint: Endpoint, tell: Callable[[str], object] = _say_nothing) ->
     _check_version()
     found = _found(endpoint)
     if providers.of(found) is not providers.ANTHROPIC:
-        return _connect_elsewhere(found, tell)
+        return _connect_elsewhere(found, tell, cassette)
     given = _OFFLINE if endpoint.api_key else ""
     kind, origin = kind_and_origin(found, given)
     if not kind:
@@ -94,23 +100,41 @@ def connect(endpoint: Endpoint, tell: Callable[[str], object] = _say_nothing) ->
         argument = "api_key" if kind == "API key" else "auth_token"
         chosen[argument], note = checked(Secret(getattr(found, argument)), origin)
         notes = (note, *notes) if note else notes
-    client = found.copy(base_url=str(url), http_client=_http(url), max_retries=0, timeout=TIMEOUT, **chosen)
+    http = _http(url, cassette)
+    client = found.copy(base_url=str(url), http_client=http, max_retries=0, timeout=TIMEOUT, **chosen)
     for note in notes:
         tell(note)
     return client
 
 
-def _connect_elsewhere(found: Anthropic, tell: Callable[[str], object]) -> Anthropic:
+def _connect_elsewhere(
+    found: Anthropic, tell: Callable[[str], object], cassette: Cassette | None
+) -> Anthropic:
     """The client of another provider than Anthropic; as `connect`."""
     check_custom_headers(found)
     client, note = clouds.authorised(found)
     provider, origin = providers.of(client), address.origin_of(client, "")
     url, notes = address.corrected(client.base_url, origin, provider)
-    connected = client.copy(base_url=url, http_client=_http(url), max_retries=0, timeout=TIMEOUT)
+    http = _http(url, cassette)
+    connected = client.copy(base_url=url, http_client=http, max_retries=0, timeout=TIMEOUT)
     for one in (note, *notes):
         if one:
             tell(one)
     return connected
+
+
+def replaying(cassette: Cassette, why: str = "") -> Anthropic:
+    """A client that sends nothing and needs no credential: all its answers come from a cassette.
+
+    Parameters
+    ----------
+    why : str
+        Why nothing can be sent, for what is not recorded; ``""`` where nothing is to be sent.
+    """
+    _check_version()
+    found = _found(Endpoint(cassette.api or address.DEFAULT, "replayed"))
+    http = _client_of(Tape(cassette, None, why=why))
+    return found.copy(http_client=http, max_retries=0, timeout=TIMEOUT)
 
 
 def _check_version() -> None:
@@ -143,7 +167,7 @@ def _found(endpoint: Endpoint) -> Anthropic:
     raise ConfigProblem(f"{line} Nothing was sent.")  # outside: the cause, and the key in it, is not chained
 
 
-def _http(url: httpx2.URL) -> httpx2.Client:
+def _http(url: httpx2.URL, cassette: Cassette | None = None) -> httpx2.Client:
     """The HTTP layer for requests to one host: without redirects, and with no proxy for this machine.
 
     The proxy is chosen here: the SDK would take one of the environment for this machine too, whatever
@@ -161,16 +185,22 @@ def _http(url: httpx2.URL) -> httpx2.Client:
             limits=anthropic.DEFAULT_CONNECTION_LIMITS,
             socket_options=_keep_alive(),
         )
-        return anthropic.DefaultHttpxClient(
-            transport=transport,
-            follow_redirects=False,
-            timeout=TIMEOUT,
-            event_hooks={"request": [watch]},
+        if cassette is None:
+            return _client_of(transport)
+        port = None if address.is_loopback(url) else url.port
+        return _client_of(
+            Tape(cassette, transport if cassette.sends else None, str(url.copy_with(port=port)))
         )
     except OSError as error:  # ssl.SSLError is one
         reason = "holds no certificates" if isinstance(error, ssl.SSLError) else "cannot be read"
         line = f"The file SSL_CERT_FILE names {reason}: set it to a PEM file of certificates, or take it out"
     raise ConfigProblem(f"{line}; then restart the kernel. Nothing was sent.")
+
+
+def _client_of(transport: httpx2.BaseTransport) -> httpx2.Client:
+    return anthropic.DefaultHttpxClient(
+        transport=transport, follow_redirects=False, timeout=TIMEOUT, event_hooks={"request": [watch]}
+    )
 
 
 def _keep_alive() -> list[tuple[int, int, int]]:

@@ -148,8 +148,9 @@ def from_sdk(error: Exception, client: Anthropic, request_id: str, *, begun: boo
     begun : bool
         Whether any of the reply had come.
     """
-    if isinstance(error, ApiProblem):
-        return error
+    for one in (error, error.__cause__):
+        if isinstance(one, ApiProblem):
+            return one
     if isinstance(error, anthropic.APIStatusError):
         return _from_status(error, client)
     if providers.is_credential_error(error):

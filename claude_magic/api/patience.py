@@ -27,12 +27,15 @@ class Patience:
         Further tries after the first one.
     longest_wait : float
         Seconds of one wait at most; who asks for more is not waited for.
+    hurry : bool
+        Whether no wait takes any time: what answers only repeats what it once said.
     """
 
     first_event: float = 120.0
     silence: float = 90.0
     retries: int = 4
     longest_wait: float = 120.0
+    hurry: bool = False
 
     def wait(self, problem: ApiProblem, tries: int) -> float | None:
         """The seconds to wait after so many tries that failed; None to give up.
@@ -44,8 +47,10 @@ class Patience:
         most = min(self.retries, 1) if problem.charged else self.retries
         if problem.pause is None or tries > most:
             return None
-        if problem.retry_after is not None:
-            return problem.retry_after if problem.retry_after <= self.longest_wait else None
+        if problem.retry_after is not None and problem.retry_after > self.longest_wait:
+            return None
+        if self.hurry or problem.retry_after is not None:
+            return 0.0 if self.hurry else problem.retry_after
         grown = problem.pause * 2.0 ** min(tries - 1, 30)
         return min(grown * random.uniform(0.8, 1.2), self.longest_wait)  # noqa: S311 - no secret
 

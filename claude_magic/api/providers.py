@@ -57,9 +57,9 @@ class Provider:
         One of them, as an address.
     ids : str
         A model id of its own kind; ``""`` where models have the ids of Anthropic's API.
-    has_files, has_count, has_models, has_urls, has_diagnostics : bool
-        Whether it keeps files, counts tokens, lists models, fetches web addresses, and says why the prompt
-        cache was missed.
+    has_files, has_count, has_models, has_urls, has_diagnostics, has_batches : bool
+        Whether it keeps files, counts tokens, lists models, fetches web addresses, says why the prompt cache
+        was missed, and takes Message Batches.
     rewrites : bool
         Whether the SDK moves parts of the body into the path, so that it wants to be given it unjoined.
     stream_type : str
@@ -84,6 +84,7 @@ class Provider:
     has_models: bool = True
     has_urls: bool = True
     has_diagnostics: bool = True
+    has_batches: bool = field(default=True, kw_only=True)
     rewrites: bool = field(default=False, kw_only=True)
     stream_type: str = field(default="text/event-stream", kw_only=True)
 
@@ -122,6 +123,7 @@ PROVIDERS: tuple[Provider, ...] = (
         has_models=False,
         has_urls=False,
         has_diagnostics=False,
+        has_batches=False,
         rewrites=True,
         stream_type="application/vnd.amazon.eventstream",
     ),
@@ -143,6 +145,7 @@ PROVIDERS: tuple[Provider, ...] = (
         has_models=False,
         has_urls=False,
         has_diagnostics=False,
+        has_batches=False,
     ),
     Provider(
         "vertex",
@@ -164,6 +167,7 @@ PROVIDERS: tuple[Provider, ...] = (
         has_models=False,
         has_urls=False,
         has_diagnostics=False,
+        has_batches=False,
         rewrites=True,
     ),
     Provider(
@@ -204,6 +208,7 @@ PROVIDERS: tuple[Provider, ...] = (
         example="https://example.services.ai.azure.com/anthropic",
         has_models=False,
         has_diagnostics=False,
+        has_batches=False,
     ),
     Provider(
         "aws",

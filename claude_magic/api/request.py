@@ -185,8 +185,15 @@ class Request:
 
     def body(self) -> bytes:
         """The body of ``POST /v1/messages`` with ``stream: true``."""
+        return self._whole({"stream": True})
+
+    def params(self) -> bytes:
+        """The parameters of the same request in a batch, whose answers do not stream."""
+        return self._whole({})
+
+    def _whole(self, further: Mapping[str, Any]) -> bytes:
         head = _together(parameters(self.extra), parameters(self.options))
-        head |= {"model": self.model, "max_tokens": self.max_tokens, "stream": True}
+        head |= {"model": self.model, "max_tokens": self.max_tokens, **further}
         if self.marks.system:
             mark = cache_control(self.marks.life)
             head["system"] = [{"type": "text", "text": self.system, "cache_control": mark}]

@@ -31,6 +31,7 @@ from claude_magic.api.events import (
 )
 from claude_magic.api.fold import Fold
 from claude_magic.api.patience import Patience
+from claude_magic.api.tape import LEFT, REPLAYED
 from claude_magic.errors import ApiProblem
 from claude_magic.stop import Stop
 
@@ -92,8 +93,12 @@ class Stream:
         self.begun = False
         """Whether anything of the reply has come; pings and errors are nothing of it."""
         self.request_id = ""
+        self.headers: Mapping[str, str] = {}
+        """Of the answer, once there is one."""
         self.demo = False
         """Whether the offline demo model answers: its server says so in a header."""
+        self.replayed = ""
+        """From which cassette the reply comes, and of which day; ``""`` for none."""
 
     def __enter__(self) -> Stream:
         _Reader(self).start()
@@ -103,6 +108,11 @@ class Stream:
         self._abandoned = True
         if not self._done.is_set():
             self._shut()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._abandoned
 
     @property
     def silence(self) -> float:
@@ -227,8 +237,10 @@ class Stream:
                 self._socket.close()
 
     def _take(self, response: httpx2.Response) -> None:
+        self.headers = response.headers
         self.request_id = failures.id_of(response.headers)
         self.demo = response.headers.get("server", "") == "claude-magic-offline"
+        self.replayed = str(response.extensions.get(REPLAYED, ""))
         kind = providers.of(self._client).stream_type
         if not response.headers.get("content-type", "").startswith(kind):
             raise failures.not_a_stream(response, self._client, self.request_id)
@@ -274,7 +286,8 @@ def watch(request: httpx2.Request) -> None:
     """Let a stream see the connection its request is sent on; a request hook of the HTTP client."""
     thread = threading.current_thread()
     if isinstance(thread, _Reader):
-        request.extensions = {**request.extensions, "trace": thread.stream.trace}
+        stream = thread.stream
+        request.extensions = {**request.extensions, "trace": stream.trace, LEFT: lambda: stream.abandoned}
 
 
 MALFORMED = "malformed"

@@ -19,9 +19,10 @@ from claude_magic.api.events import decode
 from claude_magic.api.fold import Fold
 from claude_magic.api.request import Marks, Message, Request, with_mark
 from claude_magic.display.status import final_line
+from claude_magic.evaluation import prepare
 from claude_magic.offline.models import Catalogue
 from claude_magic.offline.service import Service
-from claude_magic.prepared import Prepared, prepare
+from claude_magic.prepared import Prepared
 from claude_magic.question import Question
 from claude_magic.values import Answer, Turn, Usage
 from tests.content import papers

@@ -120,22 +120,35 @@ def test_unknown_names_get_the_nearest() -> None:
         (
             "claude-sonnet-4-5",
             date(2026, 11, 21),
-            "claude-sonnet-4-5 retires in 9 days (2026-11-30); its successor is claude-sonnet-5-5.",
+            (
+                "claude-sonnet-4-5 retires in 9 days (2026-11-30); its successor is claude-sonnet-5-5."
+                " %claude_compare -m claude-sonnet-4-5 -m claude-sonnet-5-5 tells what would change."
+            ),
         ),
         (
             "claude-sonnet-4-5-20250929",
             date(2026, 11, 29),
-            "claude-sonnet-4-5-20250929 retires tomorrow (2026-11-30); its successor is claude-sonnet-5-5.",
+            (
+                "claude-sonnet-4-5-20250929 retires tomorrow (2026-11-30); its successor is "
+                "claude-sonnet-5-5. %claude_compare -m claude-sonnet-4-5-20250929 -m "
+                "claude-sonnet-5-5 tells what would change."
+            ),
         ),
         (
             "claude-sonnet-4-5",
             date(2026, 11, 30),
-            "claude-sonnet-4-5 retires today (2026-11-30); its successor is claude-sonnet-5-5.",
+            (
+                "claude-sonnet-4-5 retires today (2026-11-30); its successor is claude-sonnet-5-5."
+                " %claude_compare -m claude-sonnet-4-5 -m claude-sonnet-5-5 tells what would change."
+            ),
         ),
         (
             "claude-sonnet-4-5",
             date(2026, 12, 2),
-            "claude-sonnet-4-5 was to retire on 2026-11-30; its successor is claude-sonnet-5-5.",
+            (
+                "claude-sonnet-4-5 was to retire on 2026-11-30; its successor is claude-sonnet-5-5."
+                " %claude_compare -m claude-sonnet-4-5 -m claude-sonnet-5-5 tells what would change."
+            ),
         ),
         (
             "claude-opus-4-20250514",
@@ -341,6 +354,7 @@ def test_the_list_goes_before_the_table() -> None:
     assert (
         farewell(one, DAY)
         == "claude-opus-5 retires in 161 days (2027-05-01); its successor is claude-opus-5-5."
+        " %claude_compare -m claude-opus-5 -m claude-opus-5-5 tells what would change."
     )
 
 
@@ -371,6 +385,7 @@ def test_a_dated_id_tells_of_the_plain_one() -> None:
     assert plain is not None
     assert farewell(plain, DAY) == (
         "claude-haiku-4-5 retires in 55 days (2027-01-15); its successor is claude-haiku-5-5."
+        " %claude_compare -m claude-haiku-4-5 -m claude-haiku-5-5 tells what would change."
     )
 
 

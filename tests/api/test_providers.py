@@ -39,7 +39,7 @@ from claude_magic.errors import (
     StreamCut,
     UsageProblem,
 )
-from claude_magic.prepared import prepare
+from claude_magic.evaluation import prepare
 from claude_magic.question import Question
 from claude_magic.settings import PROVIDERS, Settings
 from claude_magic.stop import Stop
