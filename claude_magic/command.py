@@ -1,9 +1,10 @@
-"""The shell command ``claude-magic``: the demo."""
+"""The shell command ``claude-magic``: the demo, and the doctor."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import os
 import shutil
 import subprocess
@@ -32,11 +33,38 @@ def main(arguments: list[str] | None = None) -> int:
     demo.add_argument(
         "--check", action="store_true", help="run the notebook without a browser and print its answers"
     )
+    doctor = commands.add_parser(
+        "doctor",
+        help="check versions, widgets, kernel, key, host, store and local API: one line each, with the fix",
+        description="Checks what claude_magic needs in this environment and with these variables. Each line "
+        "begins with ok, note (it works all the same) or fail, and ends with the fix. Nothing is changed, "
+        "nothing leaves this machine without --online, and the key is never shown. Run it where Jupyter is "
+        "started: in a notebook, !claude-magic doctor. The exit status is 1 where something fails.",
+    )
+    doctor.add_argument(
+        "--online", action="store_true", help="also ask the API for its list of models, which costs nothing"
+    )
     options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of few letters
+        sys.stdout.reconfigure(errors="replace")
     try:
+        if options.command == "doctor":
+            return examine(online=options.online)
         return check() if options.check else open_lab()
     except KeyboardInterrupt:
         return 130
+
+
+def examine(*, online: bool) -> int:
+    """Print what the doctor finds, as it is found; 0 when nothing fails."""
+    from claude_magic.doctor import findings, summary  # noqa: PLC0415 - the demo needs none of it
+
+    found = []
+    for one in findings(online=online):
+        found.append(one)
+        print(one, flush=True)
+    print(summary(found))
+    return int(any(one.grade == "fail" for one in found))
 
 
 def notebooks() -> Path:
@@ -50,9 +78,9 @@ def open_lab() -> int:
     """Open the first notebook in JupyterLab."""
     folder = Path.cwd() / FOLDER
     folder.mkdir(exist_ok=True)
-    for notebook in sorted(notebooks().glob("*.ipynb")):
-        if not (folder / notebook.name).exists():  # what the user changed stays
-            shutil.copy(notebook, folder)
+    for file in sorted((*notebooks().glob("*.ipynb"), *notebooks().glob("*.cassette"))):
+        if not (folder / file.name).exists():  # what the user changed stays
+            shutil.copy(file, folder)
     print(f"The notebooks are in {folder}. Ctrl-C ends JupyterLab.")
     command = [sys.executable, "-m", "jupyterlab", str(folder / FIRST), f"--ServerApp.root_dir={folder}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
