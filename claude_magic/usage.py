@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from IPython.display import display
 
-from claude_magic.conversation.usage import By, Shared, Spent, Sum, total, totals
+from claude_magic.conversation.usage import By, Shared, Spent, Sum, alike, total, totals
 from claude_magic.conversation.usage_csv import write_csv
 from claude_magic.display.plot import Bar, Plot, both
 from claude_magic.display.status import STAGES, money
@@ -22,6 +23,7 @@ __all__ = ["By", "Report", "shared_lines", "spent_line", "total_lines"]
 
 _START = 50
 _MOST_ROWS = 100
+_OF_ROWS = re.compile(r"\{\{[^}]*\b(?:row|index)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,12 @@ class Report:
     def plot(self) -> Plot:
         """Stacked tokens and cost: of each turn, or of each group."""
         if self.by == "turn":
-            ended = enumerate((row for row in self.rows if row.stage in _ENDED), 1)
+            ended = enumerate(alike(row for row in self.rows if row.stage in _ENDED), 1)
             return Plot(
-                tuple(_bar(total([row], demo=row.demo), self._number(row, count)) for count, row in ended),
+                tuple(
+                    _bar(total(line, demo=line[0].demo), self._number(line[0], count))
+                    for count, line in ended
+                ),
                 "turn",
             )
         bars = [_bar(group, group.label) for group in self.groups]
@@ -120,9 +125,9 @@ class Report:
         """The table, with the totals below it."""
         heads = ("uncached", "cache read", "cache write", "out", "cost", "saved")
         if self.by == "turn":
-            shown = self.rows[-_MOST_ROWS:]
+            shown = alike(self.rows)[-_MOST_ROWS:]
             named = ("prompt", "model")
-            rows = [_turn_row(row, self._conversation if self.several else None) for row in shown]
+            rows = [_line(line, self._conversation if self.several else None) for line in shown]
             columns = ("", *(("conversation",) if self.several else ()), *named, *heads, "")
         else:
             rows = [_group_row(group) for group in self.groups]
@@ -130,7 +135,7 @@ class Report:
         return Table(columns, tuple(rows), self.title, numbers=("turns", *heads), foot=self._foot())
 
     def _foot(self) -> tuple[str, ...]:
-        hidden = len(self.rows) - _MOST_ROWS
+        hidden = sum(map(len, alike(self.rows)[:-_MOST_ROWS]))
         lines = []
         if self.by == "turn" and hidden > 0:
             lines.append(
@@ -245,31 +250,51 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _turn_row(row: Spent, conversation: Callable[[Spent], str] | None) -> tuple[str, ...]:
-    marks = [mark for mark, on in (("reused, free", row.reused), ("no longer sent", not row.live)) if on]
-    if row.stage in STAGES:
-        marks.append(STAGES[row.stage])
-    elif row.stage not in _ENDED:
-        marks.append("under way")
-    if row.demo:
-        listed = f", {money(row.demo_cost)} at list price" if row.demo_cost else ""
-        marks.append(f"offline demo{listed}")
-    if row.cost is None:
-        marks.append("price not known")
+def _line(line: Sequence[Spent], conversation: Callable[[Spent], str] | None) -> tuple[str, ...]:
+    """A line of the table: of one turn, or of those that one template asked."""
+    row = line[0]
+    unpriced = any(one.cost is None for one in line)
     start = row.prompt if len(row.prompt) <= _START else row.prompt[: _START - 1] + "…"
+    if len(line) > 1:
+        start = (
+            f"%%claude_map {start} ({len(line):,} rows)"
+            if _OF_ROWS.search(row.prompt)
+            else (f"{start} ({len(line):,} times)")
+        )
+    output = sum(one.output_tokens for one in line)
     return (
         str(row.number) if row.number else "",
         *((conversation(row),) if conversation is not None else ()),
         start,
         row.model,
-        _number(row.input_tokens),
-        _number(row.cache_read),
-        _number(row.cache_write_5m + row.cache_write_1h),
-        ("" if row.final else "≈") + _number(row.output_tokens) if row.output_tokens else "",
-        money(row.cost) if row.cost is not None and not row.demo else "",
-        _signed(row.saved) if row.saved is not None and not row.demo else "",
-        ", ".join(marks),
+        _number(sum(one.input_tokens for one in line)),
+        _number(sum(one.cache_read for one in line)),
+        _number(sum(one.cache_write_5m + one.cache_write_1h for one in line)),
+        ("" if all(one.final for one in line) else "≈") + _number(output) if output else "",
+        "" if row.demo or unpriced else money(sum(one.cost or 0.0 for one in line)),
+        ""
+        if row.demo or any(one.saved is None for one in line)
+        else _signed(sum(one.saved or 0.0 for one in line)),
+        ", ".join(_marks(line)),
     )
+
+
+def _marks(line: Sequence[Spent]) -> list[str]:
+    """What is said of the turns of a line; of several with how many they are."""
+    row = line[0]
+    gone = not row.live and not row.beside
+    marks = [mark for mark, on in (("reused, free", row.reused), ("no longer sent", gone)) if on]
+    for stage, said in STAGES.items():
+        if count := sum(one.stage == stage for one in line):
+            marks.append(said if len(line) == 1 else f"{count:,} {said}")
+    if row.stage not in _ENDED:
+        marks.append("under way")
+    if row.demo:
+        listed = sum(one.demo_cost or 0.0 for one in line)
+        marks.append(f"offline demo{f', {money(listed)} at list price' if listed else ''}")
+    if any(one.cost is None for one in line):
+        marks.append("price not known")
+    return marks
 
 
 def _group_row(group: Sum) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -95,7 +96,7 @@ def turn_row(turn: Turn, texts: RoundTexts | None = None) -> tuple[Cell, ...]:
         int(turn.demo),
         turn.began,
         text_cell(turn.conversation),
-        int(turn.reused),
+        int(turn.reused or bool(turn.replayed and not turn.cost)),  # neither counts as spent
     )
 
 
@@ -128,7 +129,8 @@ def turn_of(row: tuple[Any, ...], blocks: tuple[Block, ...], stale: bool) -> Tur
         cell_id=cell_text(cell_id),
         began=float(began),
         conversation=cell_text(conversation),
-        reused=bool(reused),
+        reused=said.reused if said.replayed else bool(reused),
+        replayed=said.replayed,
         stale=stale,
         saved=said.saved,
         rounds=said.rounds,
@@ -146,11 +148,14 @@ class Said:
     rounds: tuple[Round, ...] = ()
     sections: tuple[Section, ...] = ()
     stands_for: tuple[str, ...] = ()
+    replayed: str = ""
+    reused: bool = False
 
 
 def turn_json(turn: Turn, texts: RoundTexts | None = None) -> str:
     """A turn's answer as JSON, with its rounds; ``usage`` is that of all its replies."""
     fields = _answer_fields(turn.answer) | {"saved": turn.saved, "stands_for": list(turn.stands_for)}
+    fields |= {"replayed": turn.replayed, "reused": bool(turn.replayed and turn.reused)}
     if turn.rounds:
         fields |= {"last_usage": fields["usage"], "usage": _usage_fields(turn.usage)}
     fields["sections"] = [[one.kind, one.title, one.body] for one in turn.sections]
@@ -175,9 +180,10 @@ def said_of(text: str) -> Said:
         rounds = tuple(_round_of(raw) for raw in fields.pop("rounds", ()))
         sections = tuple(Section(kind, body, title) for kind, title, body in fields.pop("sections", ()))
         stands_for = tuple(map(str, fields.pop("stands_for", ())))
+        replayed, reused = str(fields.pop("replayed", "")), bool(fields.pop("reused", False))
         if rounds:
             fields["usage"] = fields.pop("last_usage", {})
-        return Said(_answer_of(fields), saved, rounds, sections, stands_for)
+        return Said(_answer_of(fields), saved, rounds, sections, stands_for, replayed, reused)
     except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
         raise ValueError(f"not an answer: {error}") from error
 
@@ -278,6 +284,7 @@ def _part_of(raw: Mapping[str, Any]) -> Part:
     return OtherPart(raw["kind"], raw["raw"])
 
 
+@functools.lru_cache(maxsize=32)
 def stored_block(block: Block) -> StoredBlock:
     """A block in the pieces that are kept."""
     about: dict[str, Any] = {

@@ -89,6 +89,11 @@ class Conversation:
             kept = _stale(kept)
         return replace(self, turns=(*above, fresh, *kept))
 
+    def inserted(self, turn: Turn, place: int, *, instead: bool = False) -> Conversation:
+        """The conversation with a turn at a place, or in that of the one there; those below are stale."""
+        below = _stale(self.turns[place + instead :])
+        return replace(self, turns=(*self.turns[:place], turn, *below))
+
     def without_cells(self, cell_ids: Collection[str]) -> Conversation:
         """The conversation after cells were deleted: their turns leave, those below become stale."""
         gone = set(cell_ids) - {""}

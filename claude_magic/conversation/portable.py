@@ -154,6 +154,7 @@ def _plain(turn: Turn) -> Turn:
         stage=turn.stage,
         model=turn.model,
         demo=turn.demo,
+        replayed=turn.replayed,
         id=uuid.uuid4().hex,
         cell_id=turn.cell_id,
     )

@@ -201,3 +201,10 @@ def _attachments(connection: sqlite3.Connection, keys: Collection[int]) -> dict[
             (json.dumps(list(keys)),),
         ).fetchall()
     )
+
+
+def setting(connection: sqlite3.Connection, notebook: str, name: str) -> str:
+    """A value kept for a notebook, ``""`` for none."""
+    asked = "SELECT value FROM settings WHERE notebook = ? AND name = ?"
+    row = connection.execute(asked, (text_cell(notebook), name)).fetchone()
+    return "" if row is None else cell_text(row[0])

@@ -107,6 +107,71 @@ def m001_conversations(connection: sqlite3.Connection) -> None:
     _run(connection, _CONVERSATIONS)
 
 
+def m002_failures(connection: sqlite3.Connection) -> None:
+    """Why questions asked by the hundred have no answer: by the hash of the question, the last failure."""
+    _run(
+        connection,
+        "CREATE TABLE failures (question TEXT PRIMARY KEY, turn INTEGER NOT NULL, error TEXT NOT NULL)"
+        " WITHOUT ROWID",
+    )
+
+
+_BATCHES = """
+-- One question asked of many rows by Message Batches.
+CREATE TABLE batch_runs (
+    key INTEGER PRIMARY KEY AUTOINCREMENT,
+    created REAL NOT NULL,
+    notebook TEXT NOT NULL,
+    conversation TEXT NOT NULL,          -- under which its turns are counted
+    cell_id TEXT NOT NULL,
+    host TEXT NOT NULL,
+    model TEXT NOT NULL,
+    prompt TEXT NOT NULL,                -- the template
+    target TEXT NOT NULL,                -- the variable its table goes into
+    how TEXT NOT NULL                    -- what reading the answers needs, as JSON
+);
+
+-- What one request to the API has sent, or is to send. Without an id it has not arrived, as far as is known.
+CREATE TABLE batches (
+    key INTEGER PRIMARY KEY AUTOINCREMENT,
+    run INTEGER NOT NULL,
+    id TEXT NOT NULL DEFAULT '',
+    spool TEXT NOT NULL,                 -- the file of its requests; '' once all have an answer
+    status TEXT NOT NULL,
+    total INTEGER NOT NULL,
+    estimate REAL,
+    sent REAL NOT NULL DEFAULT 0,
+    expires REAL NOT NULL DEFAULT 0,
+    counts TEXT NOT NULL DEFAULT '{}',
+    cost REAL NOT NULL DEFAULT 0,
+    demo INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX batches_of_run ON batches (run);
+CREATE INDEX batches_id ON batches (id);
+
+-- A row: the batch it was last sent in, and what has come of it there.
+CREATE TABLE batch_items (
+    run INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    question TEXT NOT NULL,              -- the hash of the question, and its custom_id
+    label TEXT NOT NULL,                 -- as JSON
+    batch INTEGER NOT NULL DEFAULT 0,
+    place INTEGER NOT NULL DEFAULT 0,    -- where it stands in the spool, in bytes
+    outcome TEXT NOT NULL DEFAULT '',
+    error TEXT NOT NULL DEFAULT '',
+    turn TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (run, number)
+) WITHOUT ROWID;
+CREATE INDEX batch_items_by_question ON batch_items (question, run);
+CREATE INDEX batch_items_by_batch ON batch_items (batch, number);
+"""
+
+
+def m003_batches(connection: sqlite3.Connection) -> None:
+    """Message Batches: what was sent, and what has come of each row."""
+    _run(connection, _BATCHES)
+
+
 def _run(connection: sqlite3.Connection, script: str) -> None:
     """Run statements inside the open transaction, which executescript would commit."""
     bare = "\n".join(line.partition("--")[0] for line in script.splitlines())
@@ -115,7 +180,11 @@ def _run(connection: sqlite3.Connection, script: str) -> None:
             connection.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_conversations,)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    m001_conversations,
+    m002_failures,
+    m003_batches,
+)
 """All steps in order; a released one is never changed, new ones go to the end."""
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from claude_magic.conversation import journal, reading, search, usage
 from claude_magic.conversation.access import Access
+from claude_magic.conversation.asked import AskedStore
+from claude_magic.conversation.batches import BatchShelf
 from claude_magic.conversation.codec import cell_text, text_cell
 from claude_magic.conversation.difference import difference
 from claude_magic.conversation.history import Conversation
@@ -49,6 +51,8 @@ class Store:
         self._seen: dict[str, tuple[int, Conversation]] = {}
         """Conversation → its revision when this kernel last read or wrote it, and its value."""
         self._underway: dict[str, Underway] = {}
+        self.asked, self.batches = AskedStore(access), BatchShelf(access)
+        """Questions asked by the hundred; Message Batches."""
 
     @classmethod
     def open(cls, path: Path | None) -> Store:
@@ -285,6 +289,12 @@ class Store:
             self._underway.pop(turn.id, None)
         return done
 
+    def keep_beside(self, conversation: Conversation, turn: Turn, reuse_key: str = "") -> bool:
+        """Keep a turn among those that stood in a conversation and do not now."""
+        stood = conversation.put(turn, "append")
+        self._behind.setdefault(conversation.id, [conversation]).append(stood)
+        return self.write(stood, conversation, reuse_key)
+
     def unfinished(self, conversation_id: str) -> list[tuple[Turn, list[str]]]:
         """Turns that a dead kernel left, with the stream as far as it was received; they are ours then.
 
@@ -326,7 +336,6 @@ class Store:
         return self._access.read(lambda connection: search.find(connection, words, notebook), none)
 
     # Usage
-
     def spent(
         self, saved: usage.Saved, notebook: str | None = None, since: float = math.inf
     ) -> list[usage.Spent]:
@@ -350,13 +359,7 @@ class Store:
 
     def setting(self, notebook: str, name: str) -> str:
         """A value kept for a notebook, ``""`` for none."""
-        row = self._access.read(
-            lambda connection: connection.execute(
-                "SELECT value FROM settings WHERE notebook = ? AND name = ?", (text_cell(notebook), name)
-            ).fetchone(),
-            None,
-        )
-        return "" if row is None else cell_text(row[0])
+        return self._access.read(lambda connection: reading.setting(connection, notebook, name), "")
 
     def set_setting(self, notebook: str, name: str, value: str) -> bool:
         """Keep a value for a notebook."""

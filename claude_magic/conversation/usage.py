@@ -72,6 +72,9 @@ class Spent:
         Whether the API has counted the output; else it is an estimate.
     web_searches, web_fetches : int
         Made by the API; searches are charged, and in `cost`.
+    beside : bool
+        Whether it was asked outside the conversation (a row of a map, a program's question) and never stood
+        in it.
     """
 
     number: int
@@ -98,6 +101,7 @@ class Spent:
     final: bool
     web_searches: int = 0
     web_fetches: int = 0
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +192,8 @@ def spent(
         "SELECT substr(t.prompt, 1, ?), c.name, t.conversation, c.notebook, t.model, t.began,"
         # What SQLite does not take for JSON (an infinite number) is looked into by Python.
         " CASE WHEN json_valid(t.answer) THEN json_extract(t.answer, '$.usage') ELSE t.answer END,"
-        " t.cost, t.stage, t.demo, t.reused, COALESCE(p.live, 0), COALESCE(n.number, 0)"
+        " t.cost, t.stage, t.demo, t.reused, COALESCE(p.live, 0), COALESCE(n.number, 0),"
+        " c.key IS NOT NULL AND p.turn IS NULL AND t.cell_id = ''"
         " FROM turns t LEFT JOIN conversations c ON c.id = t.conversation"
         " LEFT JOIN places p ON p.conversation = c.key AND p.turn = t.key"
         " LEFT JOIN (SELECT conversation, turn, ROW_NUMBER() OVER"
@@ -212,6 +217,19 @@ def shared(connection: sqlite3.Connection, conversation_id: str) -> Shared:
     return Shared(*row)
 
 
+def alike(rows: Iterable[Spent]) -> list[list[Spent]]:
+    """The turns as lines of a table: those asked outside the conversation by one template stand together.
+
+    Each line stands where the first of its turns does.
+    """
+    lines: dict[object, list[Spent]] = {}
+    for number, row in enumerate(rows):
+        together = row.beside and row.stage not in _UNDER_WAY
+        key = (row.conversation_id, row.prompt, row.model, row.demo) if together else number
+        lines.setdefault(key, []).append(row)
+    return list(lines.values())
+
+
 def total(rows: Iterable[Spent], label: str = "", *, demo: bool = False) -> Sum:
     """Sum turns up: those that cost money, or those of the demo."""
     own = [row for row in rows if row.demo == demo and row.stage not in _UNDER_WAY]
@@ -219,7 +237,7 @@ def total(rows: Iterable[Spent], label: str = "", *, demo: bool = False) -> Sum:
         label=label,
         demo=demo,
         turns=len(own),
-        replaced=sum(not row.live for row in own),
+        replaced=sum(not row.live and not row.beside for row in own),
         unpriced=sum(None in (row.cost, row.demo_cost) for row in own),
         input_tokens=sum(row.input_tokens for row in own),
         cache_write_5m=sum(row.cache_write_5m for row in own),
@@ -280,7 +298,7 @@ def midnight(now: float) -> float:
 
 def _spent(row: Sequence[Any], saved: Saved) -> Spent:
     prompt, name, conversation, notebook, model, began, usage_json, cost, stage, demo, reused, *where = row
-    live, number = where
+    live, number, beside = where
     # A reused answer carries the usage of the turn that paid for it.
     usage = Usage(final=True) if reused else _usage(usage_json)
     hour = min(usage.cache_creation_1h_tokens, usage.cache_creation_input_tokens)
@@ -311,6 +329,7 @@ def _spent(row: Sequence[Any], saved: Saved) -> Spent:
         final=usage.final,
         web_searches=usage.web_searches,
         web_fetches=usage.web_fetches,
+        beside=bool(beside),
     )
 
 

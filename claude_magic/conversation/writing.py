@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sqlite3
 import time
@@ -11,7 +12,9 @@ from claude_magic.conversation.codec import RoundTexts, StoredBlock, stored_bloc
 from claude_magic.conversation.difference import Added, Difference
 from claude_magic.values import Turn
 
-_UNWRITABLE = (ValueError, TypeError, RecursionError)
+_LARGE = 100_000
+"""Bytes from which a payload's hash is worth remembering."""
+UNWRITABLE = (ValueError, TypeError, RecursionError)
 """What encoding may end in for a turn that JSON has no words for."""
 
 
@@ -107,12 +110,18 @@ def _save_blocks(connection: sqlite3.Connection, turn: int, blocks: Sequence[Sto
 
 def _attachment(connection: sqlite3.Connection, data: bytes) -> int:
     """The key of these bytes, which are kept once."""
-    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    digest = _digest(data) if len(data) > _LARGE else _digest.__wrapped__(data)
     row = connection.execute("SELECT key FROM attachments WHERE hash = ?", (digest,)).fetchone()
     if row is None:
         cursor = connection.execute("INSERT INTO attachments (hash, data) VALUES (?, ?)", (digest, data))
         return int(cursor.lastrowid or 0)
     return int(row[0])
+
+
+@functools.lru_cache(maxsize=8)
+def _digest(data: bytes) -> str:
+    """The hash of a payload; of a large one that many questions share it is made once."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def apply(
@@ -133,12 +142,12 @@ def apply(
     for added in change.added:
         try:
             _place(connection, conversation, save(added.turn), added)
-        except _UNWRITABLE as error:
+        except UNWRITABLE as error:
             problems.append(f"A turn cannot be kept on disk ({error}).")
     for turn in change.altered:
         try:
             save(turn)
-        except _UNWRITABLE as error:
+        except UNWRITABLE as error:
             problems.append(f"A turn cannot be kept on disk ({error}).")
     connection.executemany(
         "UPDATE places SET stale = ? WHERE conversation = ? AND turn = (SELECT key FROM turns WHERE id = ?)",

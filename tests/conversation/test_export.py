@@ -191,7 +191,9 @@ def test_every_field_of_a_turn_is_written() -> None:
     whole = turn(
         "a", "b", picture(), cost=1.5, seconds=2.0, request_id="r", demo=True, cell_id="c", began=3.0
     )
-    whole = replace(whole, stale=True, conversation="x", reused=True, saved=0.5, stands_for=("y",))
+    whole = replace(
+        whole, stale=True, conversation="x", reused=True, saved=0.5, stands_for=("y",), replayed="t, x"
+    )
     told = Call("toolu_1", "f", '{"x": 1}', (picture(),), True, "failed", 0.5)
     use = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
     said = json.dumps({"role": "assistant", "content": [use]}).encode()

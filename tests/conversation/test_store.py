@@ -125,6 +125,7 @@ def test_every_field_of_a_turn_comes_back(store: Store, path: Path) -> None:
         began=1_790_000_000.125,
         stale=True,
         reused=True,
+        replayed="talk.cassette, recorded 2026-11-21",
         saved=-0.125,
         rounds=(
             Round(

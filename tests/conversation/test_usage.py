@@ -391,3 +391,21 @@ def test_nothing_yet() -> None:
     assert "Total: nothing yet." in repr(empty)
     assert not hasattr(empty, "_ipython_display_")
     assert Answer().usage == Usage()
+
+
+def test_rows_of_a_map_are_one_line_and_no_longer_sent_is_not_said_of_them() -> None:
+    template = "Friendly? {{ row.text }}"
+    rows = [a_row(number=1, prompt="first", cost=1.0, output_tokens=5)]
+    rows += [a_row(prompt=template, live=False, beside=True, cost=0.5, output_tokens=2) for _ in range(149)]
+    rows += [a_row(prompt=template, live=False, beside=True, stage="failed")]
+    rows += [a_row(number=2, prompt="last", cost=1.0), a_row(prompt="gone", live=False, cost=1.0)]
+    report = Report(tuple(rows))
+    lines = [row[1] for row in report.table.rows]
+    assert lines == ["first", f"%%claude_map {template} (150 rows)", "last", "gone"]
+    of_map = report.table.rows[1]
+    assert of_map[6:8] == ("298", "$74.50")
+    assert of_map[-1] == "1 failed"
+    assert report.table.rows[3][-1] == "no longer sent"
+    assert report.total.replaced == 1
+    assert not any("not shown" in line for line in report.table.foot)
+    assert len(report.plot.bars) == 4
