@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from claude_magic.api import models
-from claude_magic.api.budget import Limit
+from claude_magic.api.budget import KERNEL, QUESTION, TODAY, Limit
 from claude_magic.api.estimate import Densities, pieces
 from claude_magic.settings import Settings
 from claude_magic.values import TextPart, Turn
@@ -42,7 +42,7 @@ class Accounts:
         if max_cost:
             limits.append(
                 Limit(
-                    "this question",
+                    QUESTION,
                     max_cost,
                     0.0,
                     "give a larger --max-cost or %claude_config max_cost=… (0 for none)",
@@ -51,10 +51,10 @@ class Accounts:
         if settings.budget:
             spent = spent_today + self.apart(demo=demo)
             advice = "set %claude_config budget=… (0 for none)"
-            limits.append(Limit("this notebook today", settings.budget, spent, advice))
+            limits.append(Limit(TODAY, settings.budget, spent, advice))
         if settings.session_budget:
             advice = "set %claude_config session_budget=… (0 for none)"
-            limits.append(Limit("this kernel", settings.session_budget, self._spent[demo], advice))
+            limits.append(Limit(KERNEL, settings.session_budget, self._spent[demo], advice))
         return tuple(limits)
 
     def apart(self, *, demo: bool) -> float:

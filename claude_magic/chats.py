@@ -5,64 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from claude_magic.conversation.history import PARTIAL, Conversation, OnRerun, nth_of_cell
+from claude_magic import asides
+from claude_magic.conversation.history import Conversation, OnRerun, nth_of_cell
 from claude_magic.conversation.notebook import Notebook, conversation_ids, is_kin, settle
 from claude_magic.conversation.reading import Summary
 from claude_magic.conversation.store import Store
 from claude_magic.ending import recovered
 from claude_magic.errors import UsageProblem, did_you_mean
+from claude_magic.places import Asked, Place, going_on
 from claude_magic.values import Turn
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """How often a run of a cell has asked."""
-
-    cell_id: str = ""
-    execution: int = -1
-    count: int = 0
-
-    def during(self, cell_id: str, execution: int) -> bool:
-        """Whether it is this run."""
-        return (self.cell_id, self.execution) == (cell_id, execution)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a question is asked.
-
-    Parameters
-    ----------
-    conversation : Conversation
-        The one it is asked in; without an id where it is yet to be made.
-    cell : str
-        The id under which the turn is kept.
-    history : tuple of Turn
-        What stands above it and is sent along.
-    rerun : OnRerun
-        How its turn is kept.
-    """
-
-    conversation: Conversation
-    cell: str
-    history: tuple[Turn, ...]
-    rerun: OnRerun
-    asked: _Asked
-
-
-def _going_on(conversation: Conversation, cell: str, rerun: OnRerun, asked: _Asked) -> Place:
-    """The place of a question for the rest of a partial answer; where that is the cell's own, both stay."""
-    own = [turn for turn in conversation.turns if turn.cell_id == cell] if cell else []
-    again = bool(own) and own[-1].stage in PARTIAL
-    history = (conversation if again else conversation.above(cell, rerun)).answered()
-    if not history or history[-1].stage not in PARTIAL:
-        raise UsageProblem(
-            "--continue: the last answer in this conversation is whole, or there is none, so there is "
-            "nothing to go on from. Nothing was sent."
-        )
-    return Place(conversation, cell, history, "append" if again else rerun, asked)
 
 
 class Chats:
@@ -79,7 +32,7 @@ class Chats:
         self._notes: list[str] = []
         self._notebook: Notebook | None = None
         self._current = Conversation()
-        self._asked = _Asked()
+        self._asked = Asked()
 
     @property
     def current(self) -> Conversation:
@@ -130,12 +83,12 @@ class Chats:
             )
 
     def _last_touched(self, conversation_id: str) -> float:
-        found = self.store.find(conversation_id)
-        return found.last if found is not None else 0.0
+        return found.last if (found := self.store.find(conversation_id)) is not None else 0.0
 
     def _opened(self, conversation_id: str) -> Conversation:
         """Load a conversation; turns that a kernel left unfinished when it died are ended first."""
         loaded = self.store.load(conversation_id)
+        self._notes += asides.recover(self.store, loaded)
         unfinished = self.store.unfinished(conversation_id)
         if not unfinished:
             return loaded
@@ -194,9 +147,9 @@ class Chats:
         if spoken_in.id:
             # Another kernel of this notebook may have spoken since.
             spoken_in = self.store.refreshed(spoken_in)
-        asked = _Asked(cell_id, execution, count)
+        asked = Asked(cell_id, execution, count)
         if go_on:
-            return _going_on(spoken_in, cell, rerun, asked)
+            return going_on(spoken_in, cell, rerun, asked)
         return Place(spoken_in, cell, spoken_in.above(cell, rerun).answered(), rerun, asked)
 
     def take(self, place: Place) -> str:
@@ -208,9 +161,18 @@ class Chats:
                 f"What this cell asked before stands in the summary that {self._current.name!r} begins with, "
                 "which stays as it is: it was asked anew, at the end."
             )
+        return self.home()
+
+    def home(self) -> str:
+        """The id of the conversation under which questions outside of any are counted; made if need be."""
         if not self._current.id:
             self._current = self._created(self._current.name)
         return self._current.id
+
+    def return_to(self, before: Conversation) -> None:
+        """Go on where one was, whatever was spoken in meanwhile."""
+        if before.id != self._current.id:
+            self._current = before
 
     def _summarised(self, cell: str) -> bool:
         return self._current.summarises(self.store.asked_by(cell))
@@ -285,6 +247,11 @@ class Chats:
         self._current = found
         return found
 
+    def resume(self, conversation_id: str) -> None:
+        """Speak in a conversation by its id, as it stands now."""
+        same = conversation_id == self._current.id
+        self._current = self.refresh() if same else self._opened(conversation_id)
+
     def begin_new(self, name: str) -> Conversation:
         """Begin a conversation; the name must be free."""
         self._must_be_free(name)
@@ -308,8 +275,7 @@ class Chats:
 
     def take_in(self, turns: Sequence[Turn]) -> None:
         """Put restored or imported turns at the end of the current conversation."""
-        if not self._current.id:
-            self._current = self._created(self._current.name)
+        self.home()
         self.change(replace(self._current, turns=(*self._current.turns, *turns)))
 
     def change(self, after: Conversation, key: str = "") -> None:

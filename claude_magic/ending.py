@@ -110,6 +110,34 @@ def ended(
     )
 
 
+def free_of_charge(turn: Turn, replayed: Sequence[str]) -> Turn:
+    """A turn without the costs of those of its replies that a cassette gave.
+
+    Parameters
+    ----------
+    replayed : sequence of str
+        Of each reply, from where and of which day it is; ``""`` for one that the API gave now.
+    """
+    if not any(replayed):
+        return turn
+    rounds = tuple(
+        replace(one, cost=0.0, saved=0.0) if again else one
+        for one, again in zip(turn.rounds, replayed, strict=False)
+    )
+    asked = [one for one, again in zip(turn.rounds, replayed, strict=False) if not again]
+    told = len(replayed) > len(turn.rounds) and not replayed[-1]  # the last reply is the API's own
+    last = None if turn.cost is None else turn.cost - sum(one.cost or 0.0 for one in turn.rounds)
+    costs = [*(one.cost for one in asked), *([last] if told else [])]
+    return replace(
+        turn,
+        rounds=rounds,
+        cost=None if None in costs else sum((cost for cost in costs if cost is not None), 0.0),
+        saved=sum((one.saved for one in asked), 0.0)
+        + (turn.saved - sum(one.saved for one in turn.rounds) if told else 0.0),
+        replayed=next(filter(None, replayed)),
+    )
+
+
 def recovered(turn: Turn, lines: Sequence[str], above: Sequence[Turn]) -> Turn:
     """A turn whose kernel died, ended with what had been journaled.
 

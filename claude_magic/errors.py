@@ -9,7 +9,8 @@
     │   ├── RequestRefused    the API said no (400, 401, 403, 404, 413, …)
     │   ├── ApiBusy           rate limit or overload (429, 529, 5xx)
     │   ├── ConnectionProblem no connection, a broken one, or not an API at all
-    │   └── StreamCut         the reply stopped before its end
+    │   ├── StreamCut         the reply stopped before its end
+    │   └── NotRecorded       a cassette that is replayed has no answer to it
     ├── DataProblem           the answer is not the data that --schema asked for
     ├── ToolProblem           a kernel function could not be offered or run
     └── StoreProblem          the conversation could not be kept
@@ -27,10 +28,11 @@ import difflib
 import functools
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+_KEY = re.compile(r"sk-ant-[\w-]{12,}")
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -40,6 +42,8 @@ class ClaudeMagicError(Exception):
 
     behind: BaseException | None = None
     """The user's own last error, when this one was raised by a magic."""
+    reply: Any = None
+    """The `claude_magic.Reply` with what had come before it ended in this; None where nothing was asked."""
 
     def _render_traceback_(self) -> list[str]:
         return [_in_red(self, type(self).__name__)]
@@ -129,10 +133,16 @@ class StreamCut(ApiProblem):
     """The reply stopped before ``message_stop``; the text received is kept."""
 
 
+class NotRecorded(ApiProblem):
+    """A cassette that is replayed has no answer to the request. Nothing was sent."""
+
+
 class Interrupted(KeyboardInterrupt):
     """The notebook's interrupt, told in one line; queued cells do not go on."""
 
     behind: BaseException | None = None
+    """As of `ClaudeMagicError`."""
+    reply: Any = None
     """As of `ClaudeMagicError`."""
 
     def _render_traceback_(self) -> list[str]:
@@ -154,23 +164,37 @@ class StoreProblem(ClaudeMagicError):
 def at_the_door(magic: Callable[_P, _R]) -> Callable[_P, _R]:
     """Decorate a magic: of its errors the one line leaves it, without the frames and causes behind it.
 
-    They would show foreign tracebacks on demand, and keep what those frames hold alive.
+    They would show foreign tracebacks on demand, and keep what those frames hold alive. A key that was
+    typed into the notebook by mistake is not repeated, for an output is saved even where its cell is mended.
     """
 
     @functools.wraps(magic)
     def called(*given: _P.args, **named: _P.kwargs) -> _R:
         problem: ClaudeMagicError | Interrupted
         try:
+            _refuse_key(magic, given)
             return magic(*given, **named)
         except (ClaudeMagicError, Interrupted) as error:
             problem = error
         except KeyboardInterrupt:
             problem = Interrupted("stopped by an interrupt")
+        problem.args = tuple(_KEY.sub("sk-ant-***", one) for one in problem.args if isinstance(one, str))
         problem.behind = last_error()
         problem.__cause__ = problem.__context__ = None
         raise problem.with_traceback(None)  # outside the except, or Python chains it again
 
     return called
+
+
+def _refuse_key(magic: Callable[..., object], given: Sequence[object]) -> None:
+    """Refuse a line of a magic with a key in it; the prompt of ``%claude`` is looked at where it is sent."""
+    _, line, cell = (*given, None, None, None)[:3]
+    in_prompt = cell is None and magic.__name__ in ("claude", "claude_count", "claude_compact")
+    if isinstance(line, str) and not in_prompt and _KEY.search(line):
+        raise UsageProblem(
+            "A key stands on this line: take it out and set ANTHROPIC_API_KEY before Jupyter starts; if the "
+            "notebook was saved or shared, have the key replaced. Nothing was sent."
+        )
 
 
 def last_error() -> BaseException | None:

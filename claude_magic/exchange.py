@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -11,12 +11,13 @@ from anthropic import Anthropic
 
 from claude_magic.api.files import Files
 from claude_magic.api.fold import Fold
+from claude_magic.api.pacing import Gate, OpenGate
 from claude_magic.api.patience import Patience
 from claude_magic.api.stream import INTERVAL, Stream
 from claude_magic.concessions import conceded
 from claude_magic.display.frontend import MayRun, View
 from claude_magic.display.status import Status, Wait
-from claude_magic.ending import stage_of
+from claude_magic.ending import free_of_charge, stage_of
 from claude_magic.errors import ApiProblem, RequestRefused, UsageProblem, too_many_rounds
 from claude_magic.prepared import Prepared
 from claude_magic.progress import Progress
@@ -96,6 +97,8 @@ class Means:
         What the model may call.
     interval : float
         Seconds between two drawings; more where nobody watches.
+    gate : Gate
+        Where each try waits until it may be sent.
     """
 
     client: Anthropic
@@ -106,6 +109,7 @@ class Means:
     patience: Patience
     tools: Tools = field(default_factory=NoTools)
     interval: float = INTERVAL
+    gate: Gate = field(default_factory=OpenGate)
 
 
 def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
@@ -122,12 +126,13 @@ def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
     pending = prepared.turn(Answer(), "pending")
     means.view.begin(progress.status(Fold()), prepared.blocks)
     means.journal.begin(pending, prepared.key)
-    drawn, demo = 0, False
+    drawn, demo, replayed = 0, False, []
     taken = ids_of(prepared.history)
     while True:
         followed, prepared = _tried(prepared, means, pending, progress)
         drawn += followed.drawn
         demo = demo or followed.demo  # a try that brought nothing does not tell
+        replayed.append(followed.replayed)
         problem, answer = followed.problem, followed.fold.answer()
         missed = prepared.cache_miss(answer, followed.fold.cache_miss)
         answer = replace(answer, usage=progress.estimated(followed.fold), cache_miss=missed)
@@ -155,6 +160,7 @@ def ask(prepared: Prepared, means: Means) -> tuple[Turn, BaseException | None]:
         request_id=followed.request_id,
         demo=demo,
     )
+    turn = free_of_charge(turn, replayed)
     # What the last batch, the interrupt or the list of sources has left undrawn.
     if rest := turn.shown[drawn:]:
         means.view.draw(rest, progress.status(followed.fold))
@@ -236,6 +242,7 @@ def show_again(prepared: Prepared, answered: Turn, view: View) -> Turn:
         saved=0.0,
         demo=answered.demo,
         reused=True,
+        replayed=answered.replayed,
     )
     view.begin(Progress(prepared.question).status(Fold()), prepared.blocks)
     view.end(turn)
@@ -252,6 +259,8 @@ class _Followed:
     begun: bool = False
     request_id: str = ""
     demo: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    replayed: str = ""
 
 
 def _tried(prepared: Prepared, means: Means, pending: Turn, progress: Progress) -> tuple[_Followed, Prepared]:
@@ -267,8 +276,12 @@ def _tried(prepared: Prepared, means: Means, pending: Turn, progress: Progress) 
     tries = 1
     expired = 0
     while True:
+        entered = means.gate.enter(means.stop)
+        if entered is None:
+            return _Followed(prepared.fold()), prepared
         followed = _follow(prepared, means, pending, progress)
         problem = followed.problem
+        means.gate.leave(entered, problem, followed.headers)
         if not isinstance(problem, ApiProblem) or followed.begun:
             return followed, prepared
         if (
@@ -328,7 +341,16 @@ def _follow(prepared: Prepared, means: Means, pending: Turn, progress: Progress)
         ended = problem
     if ended is not None or means.stop.asked:
         fold = stream.refold(prepared.fold())
-    return _Followed(fold, drawn, ended, stream.begun, stream.request_id, stream.demo)
+    return _Followed(
+        fold,
+        drawn,
+        ended,
+        stream.begun,
+        stream.request_id,
+        stream.demo,
+        headers=stream.headers,
+        replayed=stream.replayed,
+    )
 
 
 def _draw(fold: Fold, view: View, status: Status, *, thinking: bool) -> int:

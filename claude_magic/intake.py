@@ -35,6 +35,30 @@ def attaching(line: Line, settings: Settings, model: Model) -> Attaching:
     )
 
 
+def refuse_compared(line: Line) -> None:
+    """Refuse what does not go with several models.
+
+    Raises
+    ------
+    UsageProblem
+        For the first such flag. Nothing was sent.
+    """
+    for flag, why in (
+        ("tools", "a call asks for your leave, which one answer at a time can"),
+        ("continue", "one answer at a time can be gone on with"),
+        ("code", "--pick N takes one, and %claude_code its code"),
+        ("count", "count for one at a time"),
+        ("dry_run", "look at one at a time"),
+    ):
+        if line.has(flag):
+            name = flag.replace("_", "-")
+            raise UsageProblem(f"--{name} does not go with several models: {why}. Nothing was sent.")
+    if line.has("pick") and line.has("no_history"):
+        raise UsageProblem(
+            "--pick takes an answer into the conversation: not with --no-history. Nothing was sent."
+        )
+
+
 def system_prompt(line: Line, settings: Settings, names: Mapping[str, Any]) -> str:
     """The system prompt: text, ``@file`` or, as a flag, a kernel variable of type str.
 
@@ -201,7 +225,10 @@ def most_rounds(line: Line, settings: Settings) -> int:
 
 def patience(settings: Settings) -> Patience:
     """How long to wait, and how often to try."""
-    return Patience(settings.first_event, settings.silence, settings.retries, settings.longest_wait)
+    hurry = settings.cassette.startswith("replay:") and settings.cassette_pace == "instant"
+    return Patience(
+        settings.first_event, settings.silence, settings.retries, settings.longest_wait, hurry=hurry
+    )
 
 
 def rerun(settings: Settings) -> OnRerun:

@@ -61,6 +61,13 @@ class Lineup:
         self._note = f"models {place.rpartition(':')[0] or place}"
         self.catalogue = from_text(store.setting("", self._note), place)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What ``-m`` takes: the lines' short names where they are understood, then the ids."""
+        active = [model for model in self.catalogue.models if model.lifecycle != "retired"]
+        short = () if self._provider.ids else dict.fromkeys(model.line for model in active if model.line)
+        return (*short, *(model.id for model in active))
+
     def find(self, name: str) -> Model | None:
         """The model of an id or of a line's short name, None where nothing here knows it."""
         return providers.own_model(self._provider, name, self.catalogue.models) or self.catalogue.find(name)

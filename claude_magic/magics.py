@@ -12,13 +12,19 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from claude_magic import flags, offline
+from claude_magic.batch_magics import BatchMagics
+from claude_magic.cassette_magics import CassetteMagics
 from claude_magic.chat_magics import ChatMagics
+from claude_magic.compare_magics import CompareMagics
+from claude_magic.completion import Completion
 from claude_magic.errors import ConfigProblem, UsageProblem, at_the_door, missing
+from claude_magic.map_magics import MapMagics
 from claude_magic.recorder import Recorder
 from claude_magic.settings import Settings
 from claude_magic.tool_magics import ToolMagics
 
 if TYPE_CHECKING:
+    from claude_magic.comparing.comparison import Comparison
     from claude_magic.display.table import Table
     from claude_magic.reply import Reply
     from claude_magic.session import Session
@@ -40,8 +46,18 @@ class ClaudeMagics(Settings, Magics):
         self._session: Session | None = None
         self._local: offline.LocalApi | None = None
         self._recorder = Recorder(shell)
-        shell.register_magics(ChatMagics(shell, lambda: self._open().desk(self)))
-        shell.register_magics(ToolMagics(shell, lambda: self._open().tools))
+        self._others: tuple[Magics, ...] = (
+            ChatMagics(shell, lambda: self._open().desk(self)),
+            ToolMagics(shell, lambda: self._open().tools),
+            MapMagics(shell, self._open, self),
+            BatchMagics(shell, self._open, self),
+            CompareMagics(shell, self._compare),
+            CassetteMagics(shell, self, self._open),
+        )
+        for others in self._others:
+            shell.register_magics(others)
+        self._completion = Completion(shell, self, lambda what: self._open().names(what, self))
+        self._completion.start()
         shell.input_transformers_cleanup.append(keep_questions)
         shell.events.register("post_run_cell", self._warm_up)
 
@@ -49,7 +65,7 @@ class ClaudeMagics(Settings, Magics):
     @line_cell_magic
     @flags.documented(flags.ASK)
     @at_the_door
-    def claude(self, line: str, cell: str | None = None) -> Reply | Table | None:
+    def claude(self, line: str, cell: str | None = None) -> Reply | Comparison | Table | None:
         r"""Ask Claude; the answer streams in below the cell.
 
         ::
@@ -61,7 +77,8 @@ class ClaudeMagics(Settings, Magics):
 
         The prompt is sent as written; only {{ expression }} is replaced by its value in the kernel
         (\{{ is a literal {{). The conversation goes on from cell to cell. The last answer is in _claude:
-        .text, .code, .data, .usage, .cost; %claude also returns it.
+        .text, .code, .data, .usage, .cost; %claude also returns it. Several models answer side by side,
+        beside the conversation; _claude[1] or _claude["opus"] is one of the answers, --pick takes one in.
 
         Flags
         -----
@@ -88,6 +105,9 @@ class ClaudeMagics(Settings, Magics):
             %%claude --schema list[Reading] --into readings --frame
             Which readings does the report tell?
 
+            %%claude -m haiku -m sonnet -m opus
+            Name this figure in five words: {{ fig }}
+
             %%claude --error
 
             r = %claude -m haiku What is 17 × 23?
@@ -99,7 +119,7 @@ class ClaudeMagics(Settings, Magics):
     @line_cell_magic
     @flags.documented(flags.ASK)
     @at_the_door
-    def claude_count(self, line: str, cell: str | None = None) -> Reply | Table | None:
+    def claude_count(self, line: str, cell: str | None = None) -> Reply | Comparison | Table | None:
         """Count a prompt with its attachments and the conversation above it, without asking.
 
         ::
@@ -258,21 +278,21 @@ class ClaudeMagics(Settings, Magics):
             self._session.close()
             self._session = None
         self._recorder.stop()
+        self._completion.stop()
         shell = self.shell
         if keep_questions in shell.input_transformers_cleanup:
             shell.input_transformers_cleanup.remove(keep_questions)
         self._stop_warming()
-        others = [shell.magics_manager.registry.pop(name, None) for name in ("ChatMagics", "ToolMagics")]
-        ours = [magics for magics in (self, *others) if magics is not None]
-        gone = set(map(id, ours))
-        for magics in ours:
+        gone = {id(magics) for magics in (self, *self._others)}
+        for magics in (self, *self._others):
+            shell.magics_manager.registry.pop(type(magics).__name__, None)
             for kind, names in magics.magics.items():
                 for name in names:
                     shell.magics_manager.magics[kind].pop(name, None)
         shell.configurables[:] = [other for other in shell.configurables if id(other) not in gone]
         shell.user_ns.pop("_claude", None)
 
-    def _claude(self, name: str, line: str, cell: str | None) -> Reply | Table | None:
+    def _claude(self, name: str, line: str, cell: str | None) -> Reply | Comparison | Table | None:
         """Parse what a line or cell asks; ask it, or show what asking would send."""
         magic = f"%{name}" if cell is None else f"%%{name}"
         parsed = flags.parse(line, flags.ASK, magic)
@@ -288,6 +308,16 @@ class ClaudeMagics(Settings, Magics):
         with session.asking.question():
             reply = session.ask(parsed, prompt, self)
         return reply if cell is None else None
+
+    @property
+    def session(self) -> Session:
+        """What this shell's questions need; made at the first of them."""
+        return self._open()
+
+    def _compare(self, line: flags.Line) -> None:
+        session = self._open()
+        with session.asking.question():
+            session.compare(line, self)
 
     def _open(self) -> Session:
         if self._session is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from claude_magic.api.request import SYSTEM
 from claude_magic.display.status import next_step
-from claude_magic.errors import ApiProblem, Interrupted
+from claude_magic.errors import ApiProblem, ClaudeMagicError, Interrupted
 from claude_magic.prepared import Prepared
 from claude_magic.stop import Stop
 from claude_magic.values import Answer, OtherPart, Part, Turn
@@ -33,7 +33,9 @@ def notes(prepared: Prepared, turn: Turn) -> Iterator[tuple[str, str]]:
             f"left out {turn.conversation} {question.model.id}",
             f"{question.model.id} takes no system message inside a conversation: {left} left out.",
         )
-    if not turn.demo and any(_runs_code(part) for one in _replies(turn) for part in one.parts):
+    if not (turn.demo or turn.replayed) and any(
+        _runs_code(part) for one in _replies(turn) for part in one.parts
+    ):
         note = "Running code at the API may be charged by the time of its container, which the API does not "
         yield "container", f"{note}tell: it is not in the cost shown."
 
@@ -53,12 +55,16 @@ def _runs_code(part: Part) -> bool:
     return str(part.raw.get("name")).endswith("code_execution")
 
 
-def raise_problem(stop: Stop, turn: Turn, problem: BaseException | None) -> None:
-    """Raise what ended a turn early, with what to do about it."""
+def raise_problem(stop: Stop, turn: Turn, problem: BaseException | None, reply: object = None) -> None:
+    """Raise what ended a turn early, with what to do about it, and with the reply as far as it came."""
     if stop.interrupted or isinstance(problem, KeyboardInterrupt):
         what = "what came is kept in _claude" if turn.answer.parts or turn.rounds else "nothing had come yet"
-        raise Interrupted(f"stopped by an interrupt; {what}") from None
+        interrupted = Interrupted(f"stopped by an interrupt; {what}")
+        interrupted.reply = reply
+        raise interrupted from None
     if isinstance(problem, ApiProblem) and turn.stage == "cut":
         problem.advice = f"{next_step(turn) or 'It is in _claude; ask again'}."
+    if isinstance(problem, ClaudeMagicError):
+        problem.reply = reply
     if problem is not None:
         raise problem from None

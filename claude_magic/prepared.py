@@ -1,4 +1,4 @@
-"""A question made ready: evaluated and encoded once, and the request that it becomes."""
+"""A question made ready, and the request that it becomes."""
 
 from __future__ import annotations
 
@@ -21,19 +21,14 @@ from claude_magic.api.fold import Fold
 from claude_magic.api.options import AS_IT_IS
 from claude_magic.api.past import rounds_said, said
 from claude_magic.api.repair import repaired
-from claude_magic.api.request import SYSTEM, Message, Request, asked, system_message
+from claude_magic.api.request import SYSTEM, Message, Request, asked
 from claude_magic.characters import sendable
 from claude_magic.citations import Numbers, cited_text
-from claude_magic.content import attachment_blocks, prompt_blocks
 from claude_magic.content.crowd import CROWD, in_a_crowd
 from claude_magic.content.secrets import document_text, find_secrets
 from claude_magic.ending import ended, ended_round
-from claude_magic.errors import UsageProblem
 from claude_magic.question import Question
 from claude_magic.values import Answer, Block, Call, Round, Stage, TextPart, Turn, Usage
-
-GO_ON = "Your last answer was cut off. Continue exactly where it stopped, and repeat nothing of it."
-"""What ``--continue`` asks; no model need take a half answer of its own as the last message for it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +47,12 @@ class Prepared:
         What has come of it so far.
     stands_for : tuple of str
         Where it asks for a summary: the ids of the turns whose place that is to take.
+    shared : int or None
+        Of a row's question: how many blocks at its beginning the questions of all rows share.
+    kept : bool
+        Whether the prompt cache has what they share already.
+    missing : bool
+        Whether an expression in its prompt is a value that is not there: None, NaN.
     """
 
     question: Question
@@ -61,6 +62,9 @@ class Prepared:
     conversation: str = ""
     rounds: tuple[Round, ...] = ()
     stands_for: tuple[str, ...] = ()
+    shared: int | None = None
+    kept: bool = False
+    missing: bool = False
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     began: float = field(default_factory=time.time)
 
@@ -183,13 +187,27 @@ class Prepared:
         cache = self.question.cache
         if cache == "off":
             return priced(Usage(input_tokens=tokens), self.question.extra)
-        read = min(tokens, self._left_in_cache())
+        own = 0
+        if self.shared is None:
+            read = min(tokens, self._left_in_cache())
+        else:
+            common = min(tokens, self.common_tokens())
+            own, read = tokens - common, common if self.kept else 0
+        written = tokens - own - read
         usage = Usage(
+            input_tokens=own,
             cache_read_input_tokens=read,
-            cache_creation_input_tokens=tokens - read,
-            cache_creation_1h_tokens=tokens - read if cache == "1h" else 0,
+            cache_creation_input_tokens=written,
+            cache_creation_1h_tokens=written if cache == "1h" else 0,
         )
         return priced(usage, self.question.extra)
+
+    def common_tokens(self) -> int:
+        """Of a row's question: the tokens that all rows share and the cache may keep; 0 for too few."""
+        question = self.question
+        size = _pieces(question.system) + sum(len(tool) // 4 for tool in question.tools)
+        tokens = self._tokens(self.blocks[: self.shared or 0], size)
+        return tokens if question.cache != "off" and tokens >= (question.model.min_cache or 0) else 0
 
     def _left_in_cache(self) -> int:
         if self.rounds:
@@ -221,7 +239,7 @@ class Prepared:
             When it would cost more than it may. Nothing was sent.
         """
         question = self.question
-        most = min(question.max_tokens, question.model.max_output)
+        most = question.most
         spent = sum(round_.cost or 0.0 for round_ in self.rounds)
         limits = [replace(limit, spent=limit.spent + spent) for limit in question.limits]
         return affordable(question.model, self.expected(self.estimated_tokens()), most, limits)
@@ -240,7 +258,7 @@ class Prepared:
             When the API would refuse it, or it would cost more than it may. Nothing was sent.
         """
         question = self.question
-        most = self.within_limits() if limited else min(question.max_tokens, question.model.max_output)
+        most = self.within_limits() if limited else question.most
         placed, crowd = self._placed(files)
         messages = []
         for turn, blocks in zip(self.history, placed, strict=False):
@@ -263,6 +281,7 @@ class Prepared:
                 system=bool(system.strip()),
                 tools=bool(tools),
                 goes_on=question.goes_on,
+                shared=self.shared,
             ),
             self._follows() if cached else None,
             question.extra,
@@ -321,25 +340,6 @@ def _shrunk(rounds: Sequence[Round]) -> tuple[Round, ...]:
         replace(one, calls=tuple(replace(call, result=in_a_crowd(call.result)) for call in one.calls))
         for one in rounds
     )
-
-
-def prepare(question: Question) -> Prepared:
-    """Evaluate and encode what a cell asks; it has no history yet.
-
-    Raises
-    ------
-    UsageProblem
-        When the prompt is empty or something in it cannot be sent. Nothing was sent.
-    """
-    attached = attachment_blocks(question.attach, question.namespace, question.how, urls=question.urls)
-    typed = question.prompt
-    if question.go_on:
-        typed = f"{GO_ON}\n\n{typed}" if typed.strip() else GO_ON
-    written = prompt_blocks(typed, question.namespace, question.how)
-    if not written:
-        raise UsageProblem("The prompt is empty. Nothing was sent.")
-    told = (system_message(question.system_message),) if question.system_message.strip() else ()
-    return Prepared(question, (*attached, *written, *told))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -14,12 +14,13 @@ from claude_magic.api import extra, models
 from claude_magic.api.address import foreign_host, is_loopback
 from claude_magic.api.budget import Limit
 from claude_magic.api.capabilities import Wanted, refuse
-from claude_magic.chats import Chats, Place
+from claude_magic.chats import Chats
 from claude_magic.connection import Connection
 from claude_magic.context import Spot, context_blocks
 from claude_magic.display.frontend import running_cell
 from claude_magic.errors import UsageProblem
-from claude_magic.flags import Line, choice, number, whole_number
+from claude_magic.evaluation import prepare
+from claude_magic.flags import Line, Verbatim, choice, number, whole_number
 from claude_magic.intake import (
     attaching,
     most_rounds,
@@ -32,7 +33,8 @@ from claude_magic.intake import (
 )
 from claude_magic.last_error import WHY, error_blocks
 from claude_magic.lineup import Lineup
-from claude_magic.prepared import Prepared, prepare
+from claude_magic.places import Place
+from claude_magic.prepared import Prepared
 from claude_magic.question import Question
 from claude_magic.recorder import Recorder
 from claude_magic.settings import CACHE, Settings
@@ -88,13 +90,15 @@ class Preparing:
         """Another API is asked from now on, or another store holds its list."""
         self._models = None
 
-    def question(
+    def prepared(
         self, line: Line, prompt: str, settings: Settings, tools: tuple[bytes, ...] = ()
     ) -> Prepared:
         """Evaluate and encode what a cell asks, with the tools it offers; raises before anything is sent."""
-        return prepare(self.asked(line, prompt, settings, tools))
+        return prepare(self.question(line, prompt, settings, tools))
 
-    def asked(self, line: Line, prompt: str, settings: Settings, tools: tuple[bytes, ...] = ()) -> Question:
+    def question(
+        self, line: Line, prompt: str, settings: Settings, tools: tuple[bytes, ...] = ()
+    ) -> Question:
         """What a cell asks, by its flags and the settings; nothing of the prompt is evaluated yet."""
         if line.has("continue") and (line.has("new") or line.has("no_history")):
             raise UsageProblem("--continue goes on in the conversation: not with --new or --no-history.")
@@ -103,7 +107,7 @@ class Preparing:
             raise UsageProblem(
                 f"--chat speaks in a conversation, {other}: give one of them. Nothing was sent."
             )
-        names = self._shell.user_ns
+        names = line.names(self._shell.user_ns)
         name = line.one("model") or settings.model
         model = self._model(name, settings, ask=not line.has("dry_run"))
         cache = choice(line.one("cache", settings.cache), "--cache", CACHE)
@@ -115,6 +119,7 @@ class Preparing:
             go_on=line.has("continue"),
             model=model,
             namespace=names,
+            verbatim=isinstance(prompt, Verbatim),
             system=system_prompt(line, settings, names),
             max_tokens=self._max_tokens(line.one("max_tokens"), settings, model),
             stop_sequences=line.all("stop"),
@@ -127,7 +132,7 @@ class Preparing:
             cache=cache,
             goes_on=not line.has("no_history"),
             density=self._accounts.density(model),
-            limits=self._limits(line, settings),
+            limits=self.limits(line, settings),
             extra=further,
             options=options(line, settings, model, extra.parameters(further), wanted),
             shape=wanted,
@@ -135,6 +140,15 @@ class Preparing:
             tools=tools + server_tools(line, model, "" if client is None else foreign_host(client)),
             most_rounds=most_rounds(line, settings),
         )
+
+    def several(self, line: Line, settings: Settings) -> tuple[str, ...]:
+        """The models that a line names, as it names them: each once, whatever its names."""
+        if len(line.all("model")) < 2:
+            return line.all("model")
+        found: dict[str, str] = {}
+        for name in line.all("model"):
+            found.setdefault(self._model(name, settings, ask=True).id, name)
+        return tuple(found.values())
 
     def placed(self, prepared: Prepared, place: Place | None, line: Line, settings: Settings) -> Prepared:
         """The question where it is asked, with what it takes along: the cells above it, the last error."""
@@ -185,7 +199,7 @@ class Preparing:
             self._tell(f"{model.id} answers with at most {most}: max_tokens is lowered to that.")
         return min(settings.max_tokens, model.max_output)
 
-    def _limits(self, line: Line, settings: Settings) -> tuple[Limit, ...]:
+    def limits(self, line: Line, settings: Settings) -> tuple[Limit, ...]:
         """What the question may cost: by its flag, its notebook's budget of the day, the kernel's."""
         max_cost = number(line.one("max_cost"), "--max-cost") if line.has("max_cost") else settings.max_cost
         if not (max_cost or settings.budget or settings.session_budget):

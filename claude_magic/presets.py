@@ -32,7 +32,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ MOST_BYTES = 1_000_000
 """A larger file is not read."""
 
 _FLAGS: Mapping[str, str] = {flag.key: flag.value for flag in ASK}
-_MANY = frozenset(flag.key for flag in ASK if flag.many)
+_MANY = frozenset(flag.key for flag in ASK if flag.many) - {"model"}  # no file makes one question three
 _HARMLESS = frozenset({"model", "system", "detail", "data", "cite", "max_tokens", "stop"})
 _OWN = _HARMLESS | {"urls", "max_cost", "cache", "chat", "no_history", "quiet", "reuse", "extra"}
 
@@ -154,7 +154,7 @@ def applied(line: Line, found: Sequence[Source], tell: Callable[[str], None], ow
         other = any(preset.name == name and preset.source.own for preset in every)
         instead = ", in the place of your own" if other else ""
         tell(f"preset {name} of {chosen.source.path}{instead}: sets {', '.join(values) or 'nothing'}")
-    return Line({**values, **line.values}, line.rest)
+    return replace(line, values={**values, **line.values})
 
 
 def rows(found: Sequence[Source]) -> Iterator[tuple[str, str, str, str]]:

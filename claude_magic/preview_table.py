@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from claude_magic.api import models
 from claude_magic.api.request import Request
@@ -12,13 +13,17 @@ from claude_magic.display.table import Table
 from claude_magic.prepared import Prepared
 
 
-def preview_table(prepared: Prepared, count: Callable[[Request], int] | None) -> Table:
+def preview_table(
+    prepared: Prepared, count: Callable[[Request], int] | None, *, batch: bool = False
+) -> Table:
     """Show a question that is not asked.
 
     Parameters
     ----------
     count : callable or None
         Has the API count the request's tokens; None where they are to be estimated.
+    batch : bool
+        Whether it would go out in a batch, at half price.
 
     Raises
     ------
@@ -31,7 +36,8 @@ def preview_table(prepared: Prepared, count: Callable[[Request], int] | None) ->
         tokens, about, done = count(request), "", "counted by the API, not asked"
     else:
         tokens, about, done = prepared.estimated_tokens(), "≈", "nothing was sent"
-    cost = models.cost(model, prepared.expected(tokens))
+    prompt = prepared.expected(tokens)
+    cost = models.cost(model, replace(prompt, service_tier="batch") if batch else prompt)
     total = f"{about}{tokens:,}" + (f", {money(cost)} for the input" if cost is not None else "")
     return preview(
         model=model.id,

@@ -21,6 +21,8 @@ class Question:
     ----------
     prompt : str
         The body as typed, templates included.
+    verbatim : bool
+        Whether it is sent as it is, whatever ``{{ }}`` stands in it: a program's prompt may hold data.
     go_on : bool
         Whether it asks for the rest of a partial answer; the body may be empty then.
     model : models.Model
@@ -68,6 +70,7 @@ class Question:
     prompt: str
     model: models.Model
     namespace: Mapping[str, Any] = field(repr=False)
+    verbatim: bool = False
     go_on: bool = False
     system: str = ""
     max_tokens: int = 16_000
@@ -90,3 +93,8 @@ class Question:
     thoughts: bool = True
     shape: Shape | None = field(default=None, repr=False)
     system_message: str = ""
+
+    @property
+    def most(self) -> int:
+        """The most output tokens of an answer: as many as are asked for, and the model can give."""
+        return min(self.max_tokens, self.model.max_output)

@@ -17,7 +17,9 @@ from claude_magic.values import Call, Part, Stage, Turn, Usage
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer of the model.
+    """An answer of the model: ``_claude`` after each cell, and what `claude_magic.ask` returns.
+
+    ``str(reply)`` is its text; as the value of a cell it shows itself as the cell that asked would have.
 
     Parameters
     ----------
@@ -27,6 +29,12 @@ class Reply:
         The execution count of the cell that has shown it already; it is not shown there twice.
     data : object
         The data that ``--schema`` asked for, checked; None where there are none.
+
+    Examples
+    --------
+    >>> reply = claude_magic.ask("Name three colours.", schema=list[str])  # doctest: +SKIP
+    >>> reply.data, reply.usage.output_tokens, reply.cost  # doctest: +SKIP
+    (['red', 'green', 'blue'], 17, 0.0003)
     """
 
     turn: Turn = field(repr=False)

@@ -6,23 +6,26 @@ import costs about a second.
 
 from __future__ import annotations
 
-import keyword
 import sys
-import time
 import uuid
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
+from typing import cast
 
 from IPython.core.interactiveshell import InteractiveShell
 
 from claude_magic import compact, notices
 from claude_magic.accounts import Accounts
+from claude_magic.api import models
 from claude_magic.api.client import Endpoint
-from claude_magic.api.count import count_tokens
-from claude_magic.api.patience import retried
-from claude_magic.api.request import Request
-from claude_magic.chats import Chats, Place
+from claude_magic.around import Around
+from claude_magic.batching.cells import Batches
+from claude_magic.chats import Chats
 from claude_magic.code_cells import offer
+from claude_magic.comparing import prompts
+from claude_magic.comparing.cells import Comparing
+from claude_magic.comparing.comparison import Comparison
 from claude_magic.connection import Connection
 from claude_magic.consent import Consent
 from claude_magic.conversation.notebook import Notebook, identify
@@ -34,11 +37,13 @@ from claude_magic.display.table import Table
 from claude_magic.display.untrusted import visible
 from claude_magic.errors import ConfigProblem, UsageProblem
 from claude_magic.exchange import Means, NotKept, ask, show_again
-from claude_magic.flags import Line, whole_number
-from claude_magic.intake import patience, rerun, store_path
+from claude_magic.flags import Line, variable, whole_number
+from claude_magic.intake import patience, refuse_compared, rerun, store_path
 from claude_magic.lineup import today
+from claude_magic.mapping.cells import Maps
 from claude_magic.models_table import all_models, one_model
 from claude_magic.panel import Panel, Reach
+from claude_magic.places import Place
 from claude_magic.prepared import Prepared
 from claude_magic.preparing import Preparing
 from claude_magic.presets import Presets
@@ -71,9 +76,26 @@ class Session:
             shell, recorder, self._connection, self._accounts, self._chats, self._entered, self._tell_once
         )
         self.asking = Asking()
+        self._around = Around(
+            shell,
+            self._views,
+            self.asking,
+            self._preparing,
+            self._connection,
+            self._accounts,
+            self._entered,
+            self._place,
+            self._preset,
+            self._allow_secrets,
+            self._say_notes,
+            self._tell_once,
+        )
+        self._comparing = Comparing(self._around)
+        self.maps = Maps(self._around)
+        self.batches = Batches(self._around, self.maps)
         self._panel: Panel | None = None
 
-    def ask(self, line: Line, prompt: str, settings: Settings) -> Reply:
+    def ask(self, line: Line, prompt: str, settings: Settings) -> Reply | Comparison:
         """Ask what a cell asks, keep the turn, then raise what ended it early.
 
         Raises
@@ -83,10 +105,16 @@ class Session:
         KeyboardInterrupt
             The notebook's interrupt: queued cells must not go on.
         """
-        line = self._presets(settings).applied(line)
-        into = line.one("into")
-        if into and (not into.isidentifier() or keyword.iskeyword(into)):
-            raise UsageProblem(f"--into {into}: not a variable's name. Nothing was sent.")
+        line = self._preset(line, settings)
+        if len(names := self._preparing.several(line, settings)) > 1:
+            if self.tools.offered():
+                self._tell_once("Several models at once are not offered the tools of %claude_tools.")
+            return self._comparing.ask(line, prompt, settings, names)
+        if line.has("pick"):
+            raise UsageProblem(
+                "--pick chooses among several models: give -m twice or more. Nothing was sent."
+            )
+        into = variable(line.one("into"))
         prepared, place, offered = self._made_ready(line, prompt, settings)
         self._allow_secrets(settings, prepared.secrets())
         key = prepared.key
@@ -115,8 +143,30 @@ class Session:
                 self._shell.user_ns[into] = data if typed else reply.text
             if line.has("code") and problem is None and not stop.interrupted:
                 offer(turn, self._shell)
-        notices.raise_problem(stop, turn, problem)
+        notices.raise_problem(stop, turn, problem, reply)
         return reply
+
+    def answer(self, line: Line, prompt: str, settings: Settings) -> Reply:
+        """Ask what a program asks, as `ask` does; the notebook stays in the conversation it is in."""
+        with ExitStack() as stack:
+            with self.asking.between() as free:
+                if not (free or line.has("no_history")):
+                    raise UsageProblem(
+                        "Another thread is asking: chat= speaks in a conversation once that has ended. "
+                        "Nothing was sent."
+                    )
+                stack.enter_context(self.asking.question())
+            if not line.has("no_history"):
+                chats = self._entered(settings)
+                stack.callback(chats.return_to, chats.current)
+            return cast("Reply", self.ask(line, prompt, settings))  # of one model
+
+    def compare(self, line: Line, settings: Settings) -> None:
+        """Put a set of prompts to several models, or take an answer of the last comparison."""
+        if line.has("pick"):
+            self._comparing.pick(line.one("pick"), settings)
+        else:
+            prompts.compare(line, settings, self._around)
 
     def compact(self, line: Line, settings: Settings) -> None:
         """Have the older turns of the current conversation summarised, and go on from the summary.
@@ -132,7 +182,7 @@ class Session:
         chats = self._entered(settings)
         chats.without_cells(running_cell(self._shell)[1])
         older = compact.older(chats.refresh(), keep)
-        prepared = older.question(self._preparing.question(line, compact.prompt(line.rest), settings))
+        prepared = older.question(self._preparing.prepared(line, compact.prompt(line.rest), settings))
         self._allow_secrets(settings, prepared.secrets())
         prepared.request(None)
         with self.asking.reply() as stop:
@@ -186,6 +236,20 @@ class Session:
         for about, note in notices.notes(prepared, turn):
             self._tell_once(note, about)
 
+    def names(self, what: str, settings: Settings) -> Sequence[str]:
+        """The names of ``models``, ``conversations``, ``presets`` or ``answers``; nothing is asked."""
+        if what == "answers":
+            return self._comparing.choices
+        if what == "models":
+            return self._preparing.lineup(settings).names
+        if what == "presets":
+            rows = (row[0].partition(" ") for row in self._presets(settings).rows())
+            return [name for kind, _, name in rows if kind == "preset"]
+        chats = self._chats(settings)
+        how = "lab" if hasattr(self._shell, "kernel") else "terminal"  # the running message is no cell's
+        here = identify(self._shell.user_ns, settings.jupyter_session, how, self._id)
+        return [one.name for one in chats.store.conversations((chats.notebook or here).key)]
+
     def desk(self, settings: Settings) -> Desk:
         """The conversations of the notebook that the running cell stands in."""
         return Desk(self._shell, self._entered(settings))
@@ -215,17 +279,20 @@ class Session:
 
     def preview(self, line: Line, prompt: str, settings: Settings) -> Table:
         """The request as it would be sent: nothing is sent, but for its counting when ``--count`` asks."""
-        line = self._presets(settings).applied(line)
+        line = self._preset(line, settings)
+        if len(line.all("model")) > 1:
+            refuse_compared(line)
         prepared, _, _ = self._made_ready(line, prompt, settings)
         if not line.has("count"):
             return preview_table(prepared, None)
+        return preview_table(prepared, lambda request: self._around.count(prepared, request, settings))
 
-        def count(request: Request) -> int:
-            self._allow_secrets(settings, prepared.secrets())
-            client = self._connection.client(settings)
-            return retried(lambda: count_tokens(request, client), patience(settings), time.sleep)
-
-        return preview_table(prepared, count)
+    def counted(self, line: Line, prompt: str, settings: Settings) -> tuple[int, float | None, str]:
+        """The input tokens of a question as the API counts them, their cost in USD, the model's id."""
+        prepared, _, _ = self._made_ready(self._preset(line, settings), prompt, settings)
+        model = prepared.question.model
+        tokens = self._around.count(prepared, prepared.request(None, limited=False), settings)
+        return tokens, models.cost(model, prepared.expected(tokens)), model.id
 
     def _allow_secrets(self, settings: Settings, found: Sequence[str]) -> None:
         """Let what looks like a secret go out, if the user says so."""
@@ -236,8 +303,10 @@ class Session:
         self, line: Line, prompt: str, settings: Settings
     ) -> tuple[Prepared, Place | None, tuple[Offered, ...]]:
         """What a cell asks, where, and what it lets the model call; nothing is sent or changed."""
-        offered = self.tools.offered(line.one("tools"))
-        prepared = self._preparing.question(line, prompt, settings, definitions(offered))
+        offered = self.tools.offered(line.one("tools"), line.given)
+        if line.given is not None and line.has("quiet"):
+            self.tools.must_ask_nobody(offered)
+        prepared = self._preparing.prepared(line, prompt, settings, definitions(offered))
         place = self._place(line, settings)
         return self._preparing.placed(prepared, place, line, settings), place, offered
 
@@ -289,11 +358,19 @@ class Session:
         """Send requests where the environment says."""
         self._connection.point_at(Endpoint())
 
+    def put_in(self, cassette: str, *, paced: bool) -> str:
+        """Record on a cassette, or answer from it, from now on; return its name. ``""`` for none."""
+        opened = self._connection.put_in(cassette, paced=paced)
+        return visible(opened.name) if opened is not None else ""
+
     def config_table(self, settings: Settings) -> Table:
         """Every setting, its value and its source; also where requests go and with what credential."""
         rows = [(one.name, str(one.value), one.source, one.help) for one in settings.listed()]
         further = (*self._connection.described(settings), *self._presets(settings).rows())
         return Table(("setting", "value", "from", "means"), (*rows, *further))
+
+    def _preset(self, line: Line, settings: Settings) -> Line:
+        return self._presets(settings).applied(line)
 
     def _presets(self, settings: Settings) -> Presets:
         return Presets(self._notebook(settings).path, self._tell_once)

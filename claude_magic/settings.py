@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,19 @@ class JsonObject(Unicode):  # type: ignore[type-arg]
         except (ValueError, RecursionError):
             whole = None
         if not isinstance(whole, dict):
+            self.error(obj, value)
+        return text
+
+
+class CassetteSetting(Unicode):  # type: ignore[type-arg]
+    """``record:FILE``, ``replay:FILE`` or ``auto:FILE``, or empty."""
+
+    info_text = "record:FILE, replay:FILE or auto:FILE, or empty"
+
+    def validate(self, obj: Any, value: Any) -> str:
+        """The text, if it is one of these."""
+        text = str(super().validate(obj, value))
+        if text and not re.fullmatch(r"(record|replay|auto):\S.*", text):
             self.error(obj, value)
         return text
 
@@ -146,6 +160,17 @@ class Settings(Configurable):
         "",
         help="Further parameters of each request, as a JSON object: service_tier, metadata, inference_geo, "
         "speed and whatever else the SDK knows.",
+    ).tag(config=True)
+
+    cassette = CassetteSetting(
+        "",
+        help="'record:FILE' records what is asked and answered, 'replay:FILE' answers from there without a "
+        "key or a network, 'auto:FILE' asks and records what the file lacks; empty for none.",
+    ).tag(config=True)
+    cassette_pace = Enum(
+        ("instant", "recorded"),
+        default_value="instant",
+        help="How fast a cassette answers: at once, or as it was recorded.",
     ).tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from claude_magic.api.functions import Definition, define
@@ -58,21 +59,23 @@ class Toolbox:
         self._loop = Loop()
         self._made: dict[str, Offered] = {}
 
-    def offered(self, typed: str = "") -> tuple[Offered, ...]:
+    def offered(self, typed: str = "", given: Mapping[str, Any] | None = None) -> tuple[Offered, ...]:
         """What may be called in a cell: the tools of all cells, and those it names; in a stable order.
 
         Parameters
         ----------
         typed : str
             What stands behind ``--tools``.
+        given : mapping or None
+            Where a program asks: the functions it means by these names; tools of all cells are not offered.
 
         Raises
         ------
         ToolProblem
             For a name that is none, and for a function that cannot be offered. Nothing was sent.
         """
-        words = dict.fromkeys((*self._words, *words_of(typed)))
-        offered = sorted(map(self._offer, words), key=lambda one: one.tool.name)
+        words = dict.fromkeys((*(self._words if given is None else ()), *words_of(typed)))
+        offered = sorted((self._offer(word, given or {}) for word in words), key=lambda one: one.tool.name)
         for one, other in itertools.pairwise(offered):
             if one.tool.name == other.tool.name:
                 raise ToolProblem(
@@ -101,6 +104,21 @@ class Toolbox:
             return blocks
 
         return Runner([one.tool for one in offered], self._approvals, convert, self._loop)
+
+    def must_ask_nobody(self, offered: Sequence[Offered]) -> None:
+        """Refuse functions that need the user's leave, where nothing is shown and nobody can be asked.
+
+        Raises
+        ------
+        ToolProblem
+            With what to do. Nothing was sent.
+        """
+        for tool in (one.tool for one in offered):
+            if tool.approval and not self._approvals.given(tool.name, tool.function):
+                raise ToolProblem(
+                    f"Nobody could be asked whether {tool.name} may run: give show=True, or mark it "
+                    "@claude_magic.tool(approval=False). Nothing was sent."
+                )
 
     def add(self, typed: str) -> tuple[str, ...]:
         """Offer functions in all cells from now on; return their names as tools."""
@@ -154,9 +172,9 @@ class Toolbox:
             return "needs none"
         return "always given" if self._approvals.given(tool.name, tool.function) else "asked each time"
 
-    def _offer(self, word: str) -> Offered:
+    def _offer(self, word: str, given: Mapping[str, Any] = MappingProxyType({})) -> Offered:
         """A function as a tool; made once, as long as it stays the same."""
-        function: Callable[..., Any] = found(word, self._names)
+        function: Callable[..., Any] = given[word] if word in given else found(word, self._names)
         marks = marks_of(function)
         made = self._made.get(word)
         if made is None or made.marks != marks or not same(made.tool.function, function):

@@ -349,6 +349,8 @@ class Turn:
         Whether something above it has changed since it was answered.
     reused : bool
         Whether the answer was taken from the store, free of charge.
+    replayed : str
+        The cassette that answered, free of charge, and the answer's day; ``""`` for none.
     answer : Answer
         The last of its replies: the only one, unless there were rounds.
     rounds : tuple of Round
@@ -376,9 +378,11 @@ class Turn:
     began: float = 0.0
     stale: bool = False
     reused: bool = False
+    replayed: str = ""
     saved: float = 0.0
     rounds: tuple[Round, ...] = ()
     sections: tuple[Section, ...] = ()
+    stands_for: tuple[str, ...] = ()
 
     @property
     def goes_back(self) -> bool:
@@ -394,5 +398,3 @@ class Turn:
     def usage(self) -> Usage:
         """Tokens of all its replies."""
         return total([*(round_.answer.usage for round_ in self.rounds), self.answer.usage])
-
-    stands_for: tuple[str, ...] = ()

@@ -50,14 +50,29 @@ def tool(
 ) -> Function | Callable[[Function], Function]:
     """Say how a function is offered to the model; the function itself stays as it is.
 
+    It is offered by ``--tools``, ``%claude_tools add`` or ``claude_magic.ask(…, tools=[…])``; its parameters
+    are to be annotated.
+
     Parameters
     ----------
+    function : callable, optional
+        As a bare decorator, ``@tool``.
     name : str
         What the model calls it; the function's own name without it.
     description : str
         What the model is told; the docstring without it.
     approval : bool
         False for a function that only reads: it is run without asking you.
+
+    Returns
+    -------
+    callable
+        The function; or, called without one, the decorator.
+
+    Raises
+    ------
+    ToolProblem
+        For what cannot be marked, such as a bound method.
 
     Examples
     --------

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
-
-from claude_magic.errors import UsageProblem, did_you_mean
 
 Magic = TypeVar("Magic", bound=Callable[..., Any])
 
@@ -44,7 +41,17 @@ class Flag:
 
 
 ASK = (
-    Flag(("-m", "--model"), "NAME", "Model id, or haiku, sonnet, opus, fable for the newest of that line."),
+    Flag(
+        ("-m", "--model"),
+        "NAME",
+        "Model id, or haiku, sonnet, opus, fable for the newest of that line; several are compared.",
+        many=True,
+    ),
+    Flag(
+        ("--pick",),
+        "N",
+        "With several models: take that answer (its number or model) into the conversation.",
+    ),
     Flag(("-s", "--system"), "TEXT", "System prompt: text, @file, or the name of a kernel variable."),
     Flag(("--preset",), "NAME", "Apply this preset (%claude_config lists them); flags on the cell win."),
     Flag(
@@ -101,6 +108,53 @@ ASK = (
 )
 """The flags of ``%claude`` and ``%%claude``."""
 
+_OF_A_ROW = (
+    *("system", "preset", "attach", "detail", "data", "cite", "password", "urls", "max_tokens"),
+    *("stop", "cache", "effort", "schema"),
+)
+
+MAP = (
+    Flag(("--over",), "EXPR", "What has the rows: a DataFrame, Series, list, dict or any kernel expression."),
+    Flag(("--into",), "NAME", "The kernel variable that gets the rows with their answers, as they come."),
+    Flag(("--limit",), "N", "Ask only of the first N rows."),
+    Flag(
+        ("--concurrency",), "N", "Most questions under way at once: 8 without it; fewer if the API says so."
+    ),
+    Flag(("--retry-failed",), "", "Also ask rows again that have failed before."),
+    Flag(("--again",), "", "Ask all rows anew, also those that have an answer."),
+    Flag(("--batch",), "", "Ask through the Message Batches API: at half the price, within a day."),
+    Flag(("--max-cost",), "USD", "Most the whole map may cost; rows beyond it are not asked."),
+    # Given twice it is refused, with what asks several.
+    Flag(
+        ("-m", "--model"),
+        "NAME",
+        "Model id, or haiku, sonnet, opus, fable for the newest of that line; one for all rows.",
+        many=True,
+    ),
+    *(flag for flag in ASK if flag.key in _OF_A_ROW),
+    Flag(
+        ("--count",), "", "Do not ask: count the first row's tokens through the API, and estimate all rows."
+    ),
+    Flag(("--dry-run",), "", "Do not ask: list what would be sent for the first row, and estimate all rows."),
+)
+"""The flags of ``%%claude_map``."""
+
+BATCHES = (
+    Flag(("--all",), "", "Batches of all notebooks of this machine's store."),
+    Flag(
+        ("--fetch",), "ID", "Fetch what has ended, with the other parts of its map; last, or 1: the newest."
+    ),
+    Flag(("--wait",), "", "Wait until it has ended, then fetch; alone: for the newest."),
+    Flag(("--into",), "NAME", "With --fetch: the variable of the table; else the map's own."),
+    Flag(("--cancel",), "ID", "Have no further row of it answered; or give one up that was never sent."),
+    Flag(
+        ("--resend",),
+        "ID",
+        "Send its errored, canceled, expired and lost rows again, fetched first; or one never sent.",
+    ),
+)
+"""The flags of ``%claude_batches``."""
+
 OFFLINE = (
     Flag(("--off",), "", "Go back to the API of the environment."),
     Flag(("--pace",), "N", "Tokens per second of the demo model; 0 for as fast as it can."),
@@ -129,6 +183,21 @@ COMPACT = (
 )
 """The flags of ``%claude_compact``."""
 
+COMPARE = (
+    Flag(("-m", "--model"), "NAME", "A model, given twice or more: the old one first.", many=True),
+    Flag(("--over",), "EXPR", "The prompts: a list of texts, or a frame; else this conversation's own."),
+    Flag(("--column",), "NAME", "The frame's column of prompts, where it is not called prompt."),
+    Flag(("--limit",), "N", "Only the first N prompts; of a conversation the last N."),
+    Flag(("--with-history",), "", "Ask the conversation's prompts with what stands above each."),
+    Flag(("--into",), "NAME", "Put the table, with texts and seconds, into this kernel variable."),
+    Flag(("-s", "--system"), "TEXT", "System prompt: text, @file, or the name of a kernel variable."),
+    Flag(("--max-tokens",), "N", "Most output tokens of each answer."),
+    Flag(("--effort",), "LEVEL", "How hard the models work: low, medium, high, xhigh or max."),
+    Flag(("--max-cost",), "USD", "Most that all of it may cost."),
+    Flag(("--pick",), "N", "Alone: take that answer of the last %%claude -m … -m … into the conversation."),
+)
+"""The flags of ``%claude_compare``."""
+
 HISTORY = (
     Flag(("--all",), "", "Also turns that were replaced or taken back."),
     Flag(("--search",), "WORDS", "Turns of all notebooks whose prompt or answer has these words."),
@@ -144,6 +213,16 @@ USAGE = (
 )
 """The flags of ``%claude_usage``."""
 
+RECORD = (Flag(("--off",), "", "Record no more."),)
+"""The flags of ``%claude_record``."""
+
+REPLAY = (
+    Flag(("--mode",), "MODE", "replay, as without it; auto asks and records what is missing; record."),
+    Flag(("--pace",), "HOW", "instant, as without it, or recorded: as slowly as it once came."),
+    Flag(("--off",), "", "Ask the API again."),
+)
+"""The flags of ``%claude_replay``."""
+
 EXPORT = (Flag(("--force",), "", "Write over a file that is there already."),)
 """The flags of ``%claude_export``."""
 
@@ -151,180 +230,12 @@ RESTORE = (Flag(("--yes",), "", "Take in what is shown without it."),)
 """The flags of ``%claude_restore``."""
 
 
-class Quoted(str):
-    """A value the user put in quotes: text, never a kernel name."""
-
-    __slots__ = ()
-
-
-class Verbatim(Quoted):
-    """A value that is text as it stands, also where it begins with @."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A parsed line: the values of its flags, and what stands behind them as written."""
-
-    values: Mapping[str, tuple[str, ...]]
-    rest: str
-
-    def has(self, key: str) -> bool:
-        """Whether the flag was given."""
-        return key in self.values
-
-    def one(self, key: str, default: str = "") -> str:
-        """The value of a flag given at most once."""
-        return self.values.get(key, (default,))[-1]
-
-    def all(self, key: str) -> tuple[str, ...]:
-        """All values of a flag that may be repeated."""
-        return self.values.get(key, ())
-
-
-def parse(line: str, flags: Sequence[Flag], magic: str) -> Line:
-    """Read flags from the left until the first word that is none.
-
-    The rest is returned as written, so that ``%claude what's up?`` needs no quoting. ``--`` ends the
-    flags. A value may be quoted, joined by ``=``, or hold spaces inside brackets: ``-a df[df.x > 3]``.
-
-    Raises
-    ------
-    UsageProblem
-        For an unknown flag, a missing value or a flag given twice.
-    """
-    known = {name: flag for flag in flags for name in flag.names}
-    values: dict[str, tuple[str, ...]] = {}
-    rest = line.strip()
-    while match := re.match(r"(--?[A-Za-z][\w-]*)(=|\s+|$)|--(\s+|$)", rest):
-        if match[1] is None:
-            rest = rest[match.end() :]
-            break
-        flag = known.get(match[1])
-        if match[1] in ("-h", "--help"):
-            raise UsageProblem(f"{magic}? shows the manual. Nothing was sent.")
-        if flag is None:
-            hint = did_you_mean(match[1], known) or f" {magic}? lists the flags."
-            raise UsageProblem(f"{magic} has no flag {match[1]}.{hint} Nothing was sent.")
-        if flag.key in values and not flag.many:
-            raise UsageProblem(f"{match[1]} is given twice. Nothing was sent.")
-        rest = rest[match.end() :]
-        value = ""
-        if flag.pattern:
-            found = re.match(rf"({flag.pattern})(\s+|$)", rest)
-            value, rest = (found[1], rest[found.end() :]) if found else ("", rest)
-        elif flag.value:
-            value, rest = _value(rest, match[1], flag)
-        elif match[2] == "=":
-            raise UsageProblem(f"{match[1]} takes no value. Nothing was sent.")
-        values[flag.key] = (*values.get(flag.key, ()), value)
-    return Line(values, rest)
-
-
-def parse_words(line: str, flags: Sequence[Flag], magic: str) -> Line:
-    """Read a line of words among which flags may stand anywhere: ``%claude_history 2 --show``.
-
-    Raises
-    ------
-    UsageProblem
-        As `parse` does.
-    """
-    values: dict[str, tuple[str, ...]] = {}
-    words: list[str] = []
-    rest = line
-    while rest := rest.strip():
-        parsed = parse(rest, flags, magic)
-        values |= parsed.values
-        word, _, rest = parsed.rest.partition(" ")
-        if word:
-            words.append(word)
-    return Line(values, " ".join(words))
-
-
-def _value(text: str, name: str, flag: Flag) -> tuple[str, str]:
-    """Take one value from the left; return it and what is behind it."""
-    missing = UsageProblem(f"{name} needs a value: {name} {flag.value}. Nothing was sent.")
-    if not text:
-        raise missing
-    quote = text[0]
-    if quote in "\"'":
-        match = re.match(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}(\s+|$)", text, re.DOTALL)
-        if match is None:
-            raise UsageProblem(f"{name}: the quote {quote} is not closed. Nothing was sent.")
-        return Quoted(re.sub(r"\\([\"'\\])", r"\1", match[1])), text[match.end() :]
-    depth = 0
-    end = len(text)
-    for position, character in enumerate(text):
-        if character in "([{":
-            depth += 1
-        elif character in ")]}":
-            depth -= 1
-        elif character.isspace() and depth <= 0:
-            end = position
-            break
-    value = text[:end]
-    if re.fullmatch(r"--?[A-Za-z][\w-]*", value):
-        raise missing
-    return value, text[end:].lstrip()
-
-
-def unquoted(text: str) -> str:
-    """A name without the quotes it may stand in."""
-    return text[1:-1] if len(text) > 2 and text[0] in "\"'" and text[-1] == text[0] else text
-
-
-def whole_number(text: str, name: str, least: int = 1) -> int:
-    """A flag's value as a whole number, 1 or another least one, ``_`` and ``,`` allowed between digits.
-
-    Raises
-    ------
-    UsageProblem
-        When it is none.
-    """
-    digits = text.replace("_", "").replace(",", "")
-    if not digits.isascii() or not digits.isdigit() or int(digits) < least:
-        allowed = f"above {least - 1}" if least else "of 0 or more"
-        raise UsageProblem(f"{name} takes a whole number {allowed}, not {text!r}. Nothing was sent.")
-    return int(digits)
-
-
-def number(text: str, name: str) -> float:
-    """A flag's value as a number that is not negative.
-
-    Raises
-    ------
-    UsageProblem
-        When it is none.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value < float("inf"):
-        raise UsageProblem(f"{name} takes a number of 0 or more, not {text!r}.")
-    return value
-
-
-def choice(text: str, name: str, choices: Sequence[str]) -> str:
-    """A flag's value as one of a few words.
-
-    Raises
-    ------
-    UsageProblem
-        When it is none.
-    """
-    if text not in choices:
-        hint = did_you_mean(text, choices) or f" It takes {', '.join(choices)}."
-        raise UsageProblem(f"{name} {text}: no such choice.{hint} Nothing was sent.")
-    return text
-
-
 def documented(table: Sequence[Flag]) -> Callable[[Magic], Magic]:
-    """Put the table of flags in the place of ``{flags}`` in a magic's docstring."""
+    """Put the table of flags in the place of ``{flags}`` in a magic's docstring, and where Tab finds it."""
 
     def decorate(magic: Magic) -> Magic:
         magic.__doc__ = inspect.cleandoc(magic.__doc__ or "").replace("  {flags}", manual(table))
+        magic.flags = table  # type: ignore[attr-defined]
         return magic
 
     return decorate
