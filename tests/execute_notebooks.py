@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +19,8 @@ def execute(path: Path) -> None:
     """Run one notebook in place; times are left out of what is saved, so that equal runs are equal files."""
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
+        for cassette in NOTEBOOKS.glob("*.cassette"):
+            shutil.copy(cassette, folder)
         client = NotebookClient(
             notebook, timeout=120, record_timing=False, resources={"metadata": {"path": folder}}
         )

@@ -360,7 +360,9 @@ def _read(stream: Any) -> tuple[str, dict[str, str], bytes] | None:
     while field := stream.readline(65_536).decode("latin-1").strip():
         name, _, value = field.partition(":")
         headers[name.lower()] = value.strip()
-    return line, headers, stream.read(int(headers.get("content-length", "0")))
+    length = int(headers.get("content-length", "0"))
+    body = stream.read(length)
+    return (line, headers, body) if len(body) == length else None
 
 
 def squeezed(plain: bytes, *, keep: bytes = b"") -> bytes:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from claude_magic import offline
 from claude_magic.api import models
-from claude_magic.api.budget import Limit, affordable
+from claude_magic.api.budget import Limit, Purse, affordable, shares
 from claude_magic.errors import UsageProblem
 from claude_magic.values import Usage
 from tests.faults import GOOD, FaultServer, ended, sse, start, streamed, text
@@ -42,6 +42,51 @@ def test_no_answer_can_pass_a_limit(
     worst = models.cost(model, Usage(cache_creation_input_tokens=prompt, output_tokens=most))
     assert worst is not None
     assert all(limit.spent + worst <= limit.usd + 1e-9 for limit in limits)
+
+
+def worst(model: models.Model, prompt: Usage, asked: int, limits: tuple[Limit, ...]) -> float | None:
+    """What a question may cost at most that keeps within these limits; None where it is not asked."""
+    try:
+        most = affordable(model, prompt, asked, limits)
+    except UsageProblem:
+        return None
+    return models.cost(model, Usage(cache_creation_input_tokens=prompt.prompt_tokens, output_tokens=most))
+
+
+QUESTIONS = st.lists(st.tuples(st.sampled_from(PRICED), st.integers(1, 90_000)), min_size=1, max_size=6)
+
+
+@given(QUESTIONS, st.integers(1, 64_000), USD, USD)
+def test_no_answers_together_can_pass_a_limit(
+    questions: list[tuple[models.Model, int]], asked: int, usd: float, spent: float
+) -> None:
+    limit = Limit("this question", usd, spent, "raise it")
+    prompts = [(model, Usage(cache_creation_input_tokens=tokens)) for model, tokens in questions]
+    try:
+        given_each = shares(prompts, [asked] * len(prompts), [limit])
+    except UsageProblem:
+        return
+    costs = [worst(*one, asked, share) for one, share in zip(prompts, given_each, strict=True)]
+    assert sum(cost or 0.0 for cost in costs) + spent <= usd + 1e-9
+    if sum(share.usd for mine in given_each for share in mine) + spent < usd - 1e-6:
+        assert None not in costs  # what the limit leaves is enough for all that was asked for
+
+
+@given(QUESTIONS, st.integers(1, 64_000), USD, st.integers(1, 4))
+def test_what_is_taken_from_a_purse_is_never_more_than_is_in_it(
+    questions: list[tuple[models.Model, int]], asked: int, usd: float, threads: int
+) -> None:
+    purse, spent = Purse([Limit("this question", usd, 0.0, "raise it")], threads), 0.0
+    under_way: list[tuple[tuple[Limit, ...], float]] = []
+    for model, tokens in questions:
+        if len(under_way) == threads:
+            purse.give_back(*under_way.pop(0))
+        prompt = Usage(cache_creation_input_tokens=tokens)
+        share = purse.take(model, prompt, asked)
+        cost = worst(model, prompt, asked, share) or 0.0
+        spent += cost
+        under_way.append((share, cost))
+    assert spent <= usd + 1e-9
 
 
 def test_a_limit_cannot_be_kept_without_a_price() -> None:

@@ -47,7 +47,7 @@ def test_a_quoted_value_is_known_as_such() -> None:
         ("-z hi", "no flag -z."),
         ("-m", "-m needs a value: -m NAME."),
         ("-m --quiet", "-m needs a value"),
-        ("-m opus -m haiku hi", "-m is given twice"),
+        ("-s a -s b hi", "-s is given twice"),
         ("--quiet=yes", "--quiet takes no value"),
         ("-s 'open", "the quote ' is not closed"),
     ],

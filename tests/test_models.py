@@ -94,7 +94,8 @@ def test_the_list_of_the_api_is_kept_across_kernels(tmp_path: Path, local_api: L
 def test_of_a_model_that_leaves_it_is_told_once(kernel: Kernel) -> None:
     said = re.compile(
         r"claude-sonnet-4-5 (retires (in \d+ days|tomorrow|today) \(2026-11-30\)|was to retire on 2026-11-30)"
-        r"; its successor is claude-sonnet-5-5\.\n"
+        r"; its successor is claude-sonnet-5-5\. "
+        r"%claude_compare -m claude-sonnet-4-5 -m claude-sonnet-5-5 tells what would change\.\n"
     )
     ran = kernel.run("%claude --no-history -m claude-sonnet-4-5 say: still here", allow_stdin=False)
     assert ran.status == "ok", ran.error

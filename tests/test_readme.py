@@ -7,12 +7,16 @@ from pathlib import Path
 
 from claude_magic import flags
 from claude_magic.api import providers
+from claude_magic.batch_magics import BatchMagics
+from claude_magic.cassette_magics import CassetteMagics
 from claude_magic.chat_magics import ChatMagics
+from claude_magic.compare_magics import CompareMagics
 from claude_magic.magics import ClaudeMagics
+from claude_magic.map_magics import MapMagics
 from claude_magic.tool_magics import ToolMagics
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-CLASSES = (ClaudeMagics, ChatMagics, ToolMagics)
+CLASSES = (ClaudeMagics, ChatMagics, ToolMagics, MapMagics, BatchMagics, CompareMagics, CassetteMagics)
 
 
 def test_the_table_of_flags_is_the_parsers() -> None:

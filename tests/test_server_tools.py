@@ -16,9 +16,9 @@ from claude_magic.api.server_tools import basic, definitions
 from claude_magic.conversation.portable import dump, load
 from claude_magic.display.folds import folded_html, folded_markdown
 from claude_magic.errors import UsageProblem
+from claude_magic.evaluation import prepare
 from claude_magic.offline.models import Catalogue
 from claude_magic.offline.service import Service
-from claude_magic.prepared import prepare
 from claude_magic.question import Question
 from claude_magic.served import server_section
 from claude_magic.values import Answer, OtherPart, TextPart

@@ -19,7 +19,7 @@ from claude_magic.api.models import find
 from claude_magic.api.options import DATA_TOOL, Options
 from claude_magic.api.request import Request
 from claude_magic.errors import DataProblem, UsageProblem
-from claude_magic.prepared import prepare
+from claude_magic.evaluation import prepare
 from claude_magic.question import Question
 from claude_magic.readable import Readable, readable
 from claude_magic.structured import result, shape_of

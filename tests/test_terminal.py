@@ -65,3 +65,29 @@ def test_thinking_stands_apart_and_a_search_is_one_line(terminal: pexpect.spawn)
     assert "so I describe what I was sent.\n\n*Offline demo model" in shown
     assert "\n[Searched the web: Search the web for tides.]\n" in shown
     assert " · 1 web search · " in shown
+
+
+def test_jupyter_console_streams_text_too(tmp_path: Path, local_api: offline.LocalApi) -> None:
+    environment = clean_environment(
+        tmp_path, ANTHROPIC_BASE_URL=local_api.url, ANTHROPIC_API_KEY=local_api.token, TERM="dumb"
+    )
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "jupyter_console", "--simple-prompt", "--no-confirm-exit"],
+        env=environment, cwd=str(tmp_path), encoding="utf-8", timeout=60, dimensions=(50, 200),
+    )  # fmt: skip
+    try:
+        child.expect(r"In \[1\]: ")
+        child.sendline("%load_ext claude_magic")
+        child.expect(r"In \[2\]: ")
+        child.sendline("r = %claude say: Hello from the console.")
+        child.expect(r"In \[3\]: ")
+        assert re.search(r"\nHello from the console\.\s+claude-sonnet-5-5 · \d+ in", child.before)
+        child.sendline("%claude -m opsu hi")
+        child.expect(r"In \[4\]: ")
+        assert "No model 'opsu'. Did you mean 'opus'" in child.before
+        assert "Traceback" not in child.before
+        child.sendline("exit")
+        child.expect(pexpect.EOF)
+    finally:
+        child.close(force=True)

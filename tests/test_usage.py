@@ -128,6 +128,18 @@ def test_a_plot_that_needs_no_kernel_and_a_file(start: Start, tmp_path: Path, bo
     nbformat.validate(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=[output])]))
 
 
+def test_a_map_is_one_line(start: Start) -> None:
+    kernel = start()
+    kernel.run("%%claude\nfirst", cell_id="a1")
+    ran = kernel.run("%%claude_map --over range(4) --into out -m haiku\nDouble: {{ row }}", cell_id="a2")
+    assert ran.status == "ok", ran.error
+    assert kernel.run("report = %claude_usage", cell_id="a3").status == "ok"
+    lines = kernel.value("[row[1:3] for row in report.table.rows]")
+    assert "('%%claude_map Double: {{ row }} (4 rows)', 'claude-haiku-5-5'" in lines
+    assert "no longer" not in kernel.value("repr(report)")
+    assert kernel.value("len(report.table.rows)") == "2"
+
+
 def test_before_anything_was_asked(start: Start) -> None:
     kernel = start()
     assert "Total: nothing yet." in kernel.run("%claude_usage --plot", cell_id="u").result

@@ -18,11 +18,11 @@ from claude_magic.api.request import Message, Request
 from claude_magic.api.stream import decoded
 from claude_magic.conversation.history import Conversation
 from claude_magic.errors import UsageProblem
+from claude_magic.evaluation import prepare
 from claude_magic.offline.errors import ApiError
 from claude_magic.offline.models import Catalogue
 from claude_magic.offline.service import Service
 from claude_magic.offline.thought import sign
-from claude_magic.prepared import prepare
 from claude_magic.question import Question
 from claude_magic.tools.ids import ids_of, with_own_ids
 from claude_magic.values import Call, Stage, ToolUsePart, text_block

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from claude_magic.api import models
 from claude_magic.api.budget import Limit
 from claude_magic.errors import UsageProblem
-from claude_magic.prepared import prepare
+from claude_magic.evaluation import prepare
 from claude_magic.question import Question
 from claude_magic.values import Answer, Call, ToolUsePart, Usage, text_block
 

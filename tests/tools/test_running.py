@@ -207,7 +207,7 @@ def saying(answer: str | BaseException) -> Callable[[str], str]:
     ("answer", "leave"),
     [
         ("y", "once"), (" YES ", "once"), ("a", "always"), ("Always", "always"), ("", "no"), ("yess", "no"),
-        ("yes always", "no"), ("1", "no"), (EOFError(), "unasked"), (KeyboardInterrupt(), "no"),
+        ("yes always", "no"), ("1", "no"), (EOFError(), "no"), (KeyboardInterrupt(), "no"),
         (OSError("reading from stdin while output is captured"), "unasked"),
         (NotImplementedError(), "unasked"),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"), "unasked"),
