@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 from collections.abc import Iterator
 
@@ -242,11 +243,13 @@ def test_after_a_reload_the_notebooks_interrupt_still_stops_the_reply(
     page = lab.notebook.page
     lab.ask(LONG, "Write at length.")
     lab.seen(LONG, "word 20")
-    lab.notebook.save()
+    while not lab.notebook.save().cells[LONG].outputs:
+        page.wait_for_timeout(200)
     page.reload()
     lab.notebook.cell(LONG).scroll_into_view_if_needed()
-    # While the kernel is busy Lab has no models for a page that comes anew: the view, and its button, wait.
-    lab.seen(LONG, "Loading widget")
+    # While the kernel is busy Lab has, as a rule, no models for a page that comes anew: view and button wait.
+    waits = re.compile("Loading widget|not finished when this was saved|word 20")
+    lab.notebook.output(LONG).get_by_text(waits).first.wait_for(timeout=30_000)
     assert not api.settled(0.1)
     page.locator(INTERRUPT).first.click()
     assert api.settled(BOUND)
