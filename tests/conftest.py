@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = vars(item.module) if isinstance(item, pytest.Function) else {}
         if any(getattr(value, "__module__", "") in BROWSING for value in names.values()):
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell of a test that failed what stood in its pages."""
+    report = yield
+    if report.failed and item.get_closest_marker("browser") and isinstance(item, pytest.Function):
+        for browser in [value for value in item.funcargs.values() if hasattr(value, "contexts")]:
+            pages = [page for context in browser.contexts for page in context.pages]
+            report.sections += [(page.url, page.locator("body").inner_text(timeout=5_000)) for page in pages]
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.canary import keys_in
 from tests.kernels import PATIENCE, clean_environment
@@ -139,7 +139,8 @@ class Notebook:
         chooser = self.page.locator("dialog.jp-Dialog").filter(has_text="Select Kernel")
         accept = chooser.locator(".jp-mod-accept")
         self.page.add_locator_handler(chooser, lambda _: accept.click())
-        where = "lab/tree" if place == "lab" else "notebooks"
+        # A workspace of its own: the common one brings back, on a reload, what other pages have open.
+        where = f"lab/workspaces/{name}/tree" if place == "lab" else "notebooks"
         extra = "&reset" if place == "lab" else ""
         self.page.goto(f"{server.url}/{where}/{name}.ipynb?token={server.token}{extra}")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
@@ -189,6 +190,16 @@ class Notebook:
 
     def output(self, index: int) -> Locator:
         return self.cell(index).locator(".jp-Cell-outputArea")
+
+    def shown(self, index: int, *texts: str) -> str:
+        """What a cell shows, once these texts stand there: a page draws an output when its cell has ended."""
+        for text in texts:
+            expect(self.output(index)).to_contain_text(text, timeout=30_000, use_inner_text=True)
+        return self.output(index).inner_text()
+
+    def prints(self, index: int, text: str) -> None:
+        """Run a cell to its end; all that it shows is this text."""
+        expect(self.run(index)).to_have_text(text, timeout=30_000, use_inner_text=True)
 
     def save(self) -> Any:
         """Save the notebook; return what is on disk."""

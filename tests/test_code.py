@@ -10,7 +10,7 @@ from typing import Any
 
 import pexpect
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from claude_magic import offline
 from claude_magic.code_cells import cell_of
@@ -176,8 +176,8 @@ def test_the_cell_comes_below_and_is_not_run(browser: Browser, server: Server, p
     page.locator(".lm-Menu-item[data-command='runmenu:run-all']").click()
     notebook.output(3).get_by_text("end").wait_for(timeout=30_000)
     new = notebook.cell(2)
-    assert new.locator(".cm-content").inner_text() == CODE
-    assert new.locator(".jp-InputPrompt").inner_text().strip() == "[ ]:"
+    expect(new.locator(".cm-content")).to_have_text(CODE, use_inner_text=True)
+    expect(new.locator(".jp-InputPrompt")).to_have_text("[ ]:")
     book = notebook.save()
     assert [cell.source for cell in book.cells] == [cells[0], cells[1], CODE, cells[2]]
     assert not (server.root / "ran").exists()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from playwright.sync_api import expect
+
 from claude_magic.offline import LocalApi
 from tests.pages import Notebook, chromium, jupyter_server
 
@@ -19,7 +21,7 @@ def test_in_jupyterlab(tmp_path: Path, local_api: LocalApi) -> None:
         popup = book.page.locator(".jp-Completer")
         book.page.keyboard.press("Tab")
         popup.wait_for()
-        assert "--thinking" in popup.inner_text()
+        expect(popup).to_contain_text("--thinking")
         book.page.keyboard.press("Enter")
         book.page.wait_for_function(
             "() => /--thinking$/.test(document.querySelectorAll('.cm-content')[1].textContent)"

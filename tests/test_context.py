@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, output_from_msg
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from claude_magic.content.above import Cell, Output, cell_blocks, fenced
 from claude_magic.offline import LocalApi
@@ -408,6 +408,7 @@ def look(notebook: Notebook, index: int, *, again: bool = True) -> str:
     """Run the question, and the cell below it that prints what went along."""
     for place in (index, index + 1):
         (notebook.run_again if again else notebook.run)(place)
+    expect(notebook.output(index + 1)).not_to_be_empty(timeout=30_000)
     return notebook.output(index + 1).inner_text()
 
 
@@ -436,7 +437,7 @@ def test_cells_of_a_real_notebook(browser: Browser, server: Server) -> None:
     assert "IMAGE" in said
     assert "mine alone" not in said
     assert "not above" not in said
-    assert "in the order of the file, saved" in notebook.output(5).inner_text()
+    notebook.shown(5, "in the order of the file, saved")
     # Edited and run again, not saved.
     edit(notebook, 2, "x = 2\nprint('value', x)")
     notebook.run_again(2)

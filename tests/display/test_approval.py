@@ -15,7 +15,7 @@ import pexpect
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from claude_magic.display.leave import leave_in, question_of, spelled
 from claude_magic.values import ToolUsePart
@@ -188,7 +188,7 @@ def test_a_button_answers(book: Notebook, index: int, button: str, leave: str) -
     assert "a\\u202eb\\u200bc\\nd" in arguments.inner_text()
     shown.get_by_role("button", name=button).click()
     assert ended(book, index) == f"leave: {leave} went on"
-    assert book.output(index).locator(".claude-leave").count() == 0
+    expect(book.output(index).locator(".claude-leave")).to_have_count(0)
 
 
 def test_two_calls_are_two_questions(book: Notebook) -> None:
@@ -230,7 +230,7 @@ def test_an_answer_of_before_another_or_an_unknown_one_is_none(lab: Notebook) ->
     shown.get_by_role("button", name="Do not run").click()
     assert ended(lab, 2) == "leave: once no went on"
     page.evaluate("again(1, text => text)")  # late: nobody asks any more
-    assert lab.run(3).inner_text().strip() == "leave: once no went on"
+    lab.prints(3, "leave: once no went on")
 
 
 def test_a_scripts_click_is_no_answer_and_a_hasty_one_neither(lab: Notebook) -> None:
@@ -253,9 +253,10 @@ def test_the_question_is_announced_and_leaves_the_focus_where_it_was(lab: Notebo
     shown = panel(lab, 1)
     assert lab.page.evaluate("document.activeElement.classList.contains('cm-content')")
     lab.page.keyboard.type("on")
-    assert lab.cell(3).locator(".cm-content").inner_text().endswith("1 + 1 #on")
-    spoken = lab.output(1).locator("[role=status]").inner_text()
-    assert spoken == "The model wants to run read_file. Run once, always, or do not run?"
+    expect(lab.cell(3).locator(".cm-content")).to_contain_text("1 + 1 #on")
+    expect(lab.output(1).locator("[role=status]")).to_have_text(
+        "The model wants to run read_file. Run once, always, or do not run?"
+    )
     lab.page.wait_for_function(
         "() => document.querySelector('.claude-leave button:enabled.claude-leave-once')"
     )
@@ -290,7 +291,7 @@ def test_another_view_shows_the_open_question_too(lab: Notebook) -> None:
     asking.wait_for(timeout=30_000)
     asking.get_by_role("button", name="Run once").click()
     assert ended(lab, 1) == "leave: once went on"
-    assert page.locator(".claude-leave").count() == 0
+    expect(page.locator(".claude-leave")).to_have_count(0)
 
 
 def test_after_a_reload_an_interrupt_is_a_no(lab: Notebook) -> None:
@@ -300,10 +301,11 @@ def test_after_a_reload_an_interrupt_is_a_no(lab: Notebook) -> None:
     lab.save()
     page.reload()
     # While the kernel is busy Lab has no models for a page that comes anew: nothing is run, nothing answered.
-    lab.output(1).get_by_text("Loading widget").wait_for(timeout=30_000)
+    lab.start(3)  # it waits for cell 1; that it waits shows that the page has its kernel again
     page.locator(INTERRUPT).first.click()
-    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=30_000)
-    assert lab.run(3).inner_text().strip() == "leave: no interrupted"
+    lab.wait(3)
+    assert lab.shown(3, "leave:").strip() == "leave: no interrupted"
+    assert page.evaluate("answers") == []
 
 
 STDIN = ".jp-Stdin-input"
@@ -316,9 +318,9 @@ def test_where_the_page_is_not_heard_it_is_asked_for_input(browser: Browser, ser
         notebook.start(index)
         box = notebook.output(index).locator(STDIN)
         box.wait_for(timeout=30_000)
-        shown = notebook.output(index).locator(".jp-Stdin-prompt").inner_text()
-        assert "The model wants to run read_file with" in shown
-        assert "a\\u202eb\\u200bc\\nd" in shown
+        shown = notebook.output(index).locator(".jp-Stdin-prompt")
+        expect(shown).to_contain_text("The model wants to run read_file with")
+        expect(shown).to_contain_text("a\\u202eb\\u200bc\\nd")
         box.fill(said)
         box.press("Enter")
         assert ended(notebook, index) == f"leave: {leave} went on"
@@ -334,7 +336,7 @@ def test_where_messages_come_too_late_it_is_asked_for_input_in_the_end(lab: Note
     panel(lab, 1)
     box = lab.output(1).locator(STDIN)
     box.wait_for(timeout=30_000)
-    assert lab.output(1).locator(".claude-leave").count() == 0
+    expect(lab.output(1).locator(".claude-leave")).to_have_count(0)
     lab.page.locator(INTERRUPT).first.click()
     assert ended(lab, 1) == "leave: no interrupted"
 

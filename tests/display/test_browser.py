@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from claude_magic import offline
 from tests.pages import Notebook, Server, chromium, jupyter_server
 
 TURN = "application/vnd.claude-magic.turn+json"
 LOAD = "%load_ext claude_magic"
+ENDED = "claude-sonnet-5-5 ·"
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +70,8 @@ def test_text_grows_formatted_and_gives_way_to_the_static_output(browser: Browse
     )
     notebook.wait(1)
     out = notebook.output(1)
-    assert out.locator(".claude-magic").count() == 0
-    assert out.locator(".jp-RenderedMarkdown h2").count() >= 1
+    expect(out.locator(".claude-magic")).to_have_count(0)
+    out.locator(".jp-RenderedMarkdown h2").first.wait_for(timeout=30_000)
     assert "≈" not in out.inner_text()
     notebook.close()
 
@@ -119,14 +120,15 @@ def test_the_swap_does_not_move_the_page(browser: Browser, server: Server) -> No
 def test_saved_and_reopened_without_a_kernel_it_reads_the_same(browser: Browser, server: Server) -> None:
     notebook = Notebook(browser, server, [LOAD, "%%claude\nShow python code and a table"], "reopen")
     notebook.run(0)
-    live = notebook.run(1).inner_text()
+    notebook.run(1)
+    live = notebook.shown(1, ENDED)
     book = notebook.save()
     (output,) = book.cells[1].outputs
     assert set(output.data) == {"text/markdown", "text/plain", TURN}
     notebook.page.goto("about:blank")
     notebook.close()
     again = Notebook(browser, server, [], "reopen")
-    assert again.output(1).inner_text() == live
+    assert again.shown(1, ENDED) == live
     assert again.output(1).locator("pre code").count() >= 1
     again.close()
 
@@ -139,7 +141,7 @@ def stop_in_mid_reply(notebook: Notebook) -> None:
     notebook.page.wait_for_timeout(800)
     stop.click()
     notebook.wait(1)
-    assert "stopped, the answer is partial" in notebook.output(1).inner_text()
+    notebook.shown(1, "stopped, the answer is partial")
 
 
 def test_the_stop_button_keeps_what_has_come(browser: Browser, server: Server) -> None:
@@ -147,7 +149,7 @@ def test_the_stop_button_keeps_what_has_come(browser: Browser, server: Server) -
     notebook = Notebook(browser, server, cells, "stop")
     notebook.run(0)
     stop_in_mid_reply(notebook)
-    assert notebook.run(2).inner_text().strip() == "interrupted True"
+    notebook.prints(2, "interrupted True")
     notebook.close()
 
 
@@ -183,7 +185,7 @@ def test_the_view_is_announced_and_reachable_by_keyboard(browser: Browser, serve
     stop.focus()
     notebook.page.keyboard.press("Enter")
     notebook.wait(1)
-    assert "stopped" in notebook.output(1).inner_text()
+    notebook.shown(1, "stopped, the answer is partial")
     notebook.close()
 
 
@@ -197,8 +199,8 @@ def test_running_a_cell_again_replaces_its_turn(browser: Browser, server: Server
     notebook.start(3)
     table = notebook.output(3).locator("table")
     table.wait_for(timeout=30_000)
+    expect(table.locator("tbody tr")).to_have_count(2)
     rows = [row.inner_text() for row in table.locator("tbody tr").all()]
-    assert len(rows) == 2
     assert "Ada" in rows[0]
     assert "stale" not in rows[0]
     notebook.close()
@@ -210,6 +212,6 @@ def test_notebook_7_streams_stops_and_keeps(browser: Browser, server: Server) ->
     notebook.run(0)
     stop_in_mid_reply(notebook)
     out = notebook.run(2)
-    assert out.locator(".jp-RenderedMarkdown table").count() == 1
-    assert notebook.run(3).inner_text().strip() == "complete"
+    expect(out.locator(".jp-RenderedMarkdown table")).to_have_count(1)
+    notebook.prints(3, "complete")
     notebook.close()

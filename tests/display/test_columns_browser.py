@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
 
 from tests.display.hostile import payloads
 from tests.faults import (
@@ -89,7 +89,7 @@ def test_three_columns_stream_and_stop_keeps_them_and_they_are_saved(
         assert output.get_by_role("button", name="Stop").count() == 1
         # A column that has ended stays, with its figures, while the others go on.
         output.get_by_text("1 of 3 ended").wait_for(timeout=30_000)
-        assert "10 in · 5 out" in columns.nth(2).locator(".claude-status em").inner_text()
+        expect(columns.nth(2).locator(".claude-status em")).to_contain_text("10 in · 5 out")
         grown = columns.nth(0).inner_text()
         page.set_viewport_size({"width": 760, "height": 900})
         page.wait_for_function(
@@ -99,19 +99,17 @@ def test_three_columns_stream_and_stop_keeps_them_and_they_are_saved(
         page.set_viewport_size({"width": 1100, "height": 900})
         output.get_by_role("button", name="Stop").click()
         book.wait(1)
-        output.locator("td").first.wait_for(timeout=30_000)
         assert api.settled()
-        shown = output.inner_text()
+        shown = book.shown(1, PARTIAL, "word19")
         assert output.locator(".claude-column").count() == 0
         assert shown.count(PARTIAL) == 2
         assert "word19" in output.locator("td").nth(2).inner_text()
         assert len(output.locator("td").nth(0).inner_text()) >= len(grown) - 300
-        assert book.run(2).inner_text().strip() == "3"
+        book.prints(2, "3")
         # What fails says so at once, while another goes on.
         book.start(3)
         problem = book.output(3).locator(".claude-column .claude-problem")
-        problem.wait_for(timeout=30_000)
-        assert "No <b onclick=__owned(1)>such</b> thing" in problem.inner_text()
+        expect(problem).to_contain_text("No <b onclick=__owned(1)>such</b> thing", timeout=30_000)
         book.output(3).get_by_text("word20").wait_for(timeout=30_000)
         book.output(3).get_by_role("button", name="Stop").click()
         book.wait(3)
@@ -123,7 +121,7 @@ def test_three_columns_stream_and_stop_keeps_them_and_they_are_saved(
         page.reload()
         again = book.output(1)
         again.locator("td").nth(2).wait_for(timeout=60_000)
-        assert again.inner_text() == shown
+        assert book.shown(1, PARTIAL) == shown
         assert_side_by_side(again.locator("td"))
         assert page.evaluate("window.__hits") == []
         book.close()

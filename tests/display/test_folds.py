@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from claude_magic.display.live import CSS, MODULE, LiveView
 from claude_magic.display.status import Status
@@ -286,7 +286,7 @@ with Stop() as stop:
 def saved_folds(output: Locator) -> list[list[Any]]:
     """What stands in a saved output, element by element: its name, whether it is open, what is seen."""
     root = output.locator(".jp-RenderedMarkdown")
-    root.wait_for(timeout=30_000)
+    root.locator("details").nth(1).wait_for(timeout=30_000)
     return list(
         root.evaluate("root => [...root.children].map(n => [n.localName, n.open ?? null, n.innerText])")
     )
@@ -299,9 +299,9 @@ def test_folds_are_folded_in_the_saved_notebook_and_can_be_opened(browser: Brows
     live = notebook.output(1).locator(".claude-magic")
     live.locator(".claude-growing[open]").wait_for(timeout=30_000)
     live.locator(".claude-call").wait_for(timeout=30_000)
-    assert live.locator("details[open]").count() == 0
+    expect(live.locator("details[open]")).to_have_count(0)
     live.locator(".claude-thinking summary").click()
-    assert HOSTILE in live.locator(".claude-thinking .claude-folded").inner_text()
+    expect(live.locator(".claude-thinking .claude-folded")).to_contain_text(HOSTILE)
     assert live.locator("img, a").count() == 0
     notebook.output(1).get_by_role("button", name="Stop").click()
     notebook.wait(1)

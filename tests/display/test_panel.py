@@ -80,10 +80,11 @@ def test_it_sets_what_holds_and_follows_what_magics_set(browser: Browser, server
     panel.says("$2 in, $10 out per million · 1M context")
     panel.choice("Model").select_option("haiku · claude-haiku-5-5")
     panel.says("$0.10 in, $0.50 out")
-    assert "claude-haiku-5-5 ·" in notebook.run(2).inner_text()
+    notebook.run(2)
+    notebook.shown(2, "claude-haiku-5-5 ·")
     panel.shows("Conversation", "main · 1 turn")
     source = notebook.run(3).locator("tr", has=notebook.page.get_by_text("model", exact=True)).first
-    assert "haiku\t%claude_panel" in source.inner_text()
+    expect(source).to_contain_text("haiku\t%claude_panel", use_inner_text=True)
     notebook.run(4)
     panel.shows("Model", "opus · claude-opus-5-5")
     notebook.run(5)
@@ -94,13 +95,13 @@ def test_it_sets_what_holds_and_follows_what_magics_set(browser: Browser, server
     panel.choice("Conversation").select_option("main · 1 turn")
     panel.says("<1 % of 1M tokens")
     notebook.run(7)
-    assert "main" in notebook.output(7).locator("tr", has_text="→").inner_text()
+    expect(notebook.output(7).locator("tr", has_text="→")).to_contain_text("main")
     budget = panel.choice("Budget")
     budget.fill("-3")
     budget.press("Enter")
     panel.says("'-3' is no value for budget (a number, 0 or more). Nothing was changed.")
     expect(budget).to_have_value("")
-    assert panel.stop.is_disabled()
+    expect(panel.stop).to_be_disabled()
     notebook.close()
 
 
@@ -120,7 +121,7 @@ def test_it_is_heard_while_a_reply_runs_and_its_stop_keeps_what_came(
     notebook.run(0)
     notebook.run(1)
     panel = Panel(notebook)
-    assert panel.stop.is_disabled()
+    expect(panel.stop).to_be_disabled()
     notebook.start(2)
     notebook.output(2).get_by_text("Part 1").first.wait_for(timeout=30_000)
     panel.choice("Model").select_option("haiku · claude-haiku-5-5")
@@ -131,19 +132,21 @@ def test_it_is_heard_while_a_reply_runs_and_its_stop_keeps_what_came(
     assert notebook.cell(2).locator(".jp-InputPrompt").inner_text() == "[*]:"
     panel.stop.click()
     notebook.wait(2)
-    shown = notebook.output(2).inner_text()
-    assert "stopped, the answer is partial" in shown
-    assert "Interrupted" not in shown
-    assert notebook.run(3).inner_text().strip() == "interrupted claude-sonnet-5-5 True"
+    assert "Interrupted" not in notebook.shown(2, "stopped, the answer is partial")
+    notebook.prints(3, "interrupted claude-sonnet-5-5 True")
     expect(panel.stop).to_be_disabled()
     panel.shows("Conversation", "ideas · 0 turns")
     notebook.start(4)
     notebook.output(4).get_by_text("waits").wait_for(timeout=20_000)
     panel.choice("Model").select_option("fable · claude-fable-5-2")
     notebook.wait(4)
-    assert "seen fable" in notebook.output(4).inner_text()
-    rows = notebook.run(5).locator("tbody tr").all_inner_texts()
-    assert sorted(row.split("\t") for row in rows) == [["", "main", "1"], ["→", "ideas", "0"]]
+    notebook.shown(4, "seen fable")
+    rows = notebook.run(5).locator("tbody tr")
+    expect(rows).to_have_count(2)
+    assert sorted(row.split("\t") for row in rows.all_inner_texts()) == [
+        ["", "main", "1"],
+        ["→", "ideas", "0"],
+    ]
     notebook.close()
 
 
@@ -167,8 +170,8 @@ def test_without_subshells_stop_interrupts_and_choices_wait_for_the_cells_end(
     panel.choice("Model").select_option("haiku · claude-haiku-5-5")
     panel.stop.click()
     notebook.wait(2)
-    assert "stopped, the answer is partial" in notebook.output(2).inner_text()
-    assert notebook.run(3).inner_text().strip() == "interrupted"
+    notebook.shown(2, "stopped, the answer is partial")
+    notebook.prints(3, "interrupted")
     panel.says("$0.10 in, $0.50 out")
     notebook.close()
 
@@ -192,7 +195,6 @@ def test_two_places_show_one_panel_and_unloading_leaves_a_table(
     assert "$2 in" in output.data["text/markdown"].replace("\\", "").replace("<span>&#36;</span>", "$")
     notebook.run(3)
     for index in (1, 2):
-        notebook.output(index).get_by_text("The panel was closed.").wait_for(timeout=20_000)
+        notebook.shown(index, "The panel was closed.", "opus")
         assert notebook.output(index).locator(".claude-panel").count() == 0
-        assert "opus" in notebook.output(index).inner_text()
     notebook.close()

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.display import versions
 from tests.display.books import END, INTERRUPT, LONG, NEXT, STAGE, Book, opened_book
@@ -102,19 +102,17 @@ def test_the_button_keeps_what_has_come_and_run_all_goes_on(book: Book, api: Fau
     book.seen(LONG, "word 20")
     book.stop(LONG)
     assert api.settled()
-    shown = book.notebook.output(LONG).inner_text()
-    assert "word 20" in shown
-    assert PARTIAL in shown
+    shown = book.notebook.shown(LONG, "word 20", PARTIAL)
     if book.hears:
         assert "Interrupted" not in shown
         book.notebook.wait(END)
     else:
-        assert "Interrupted: " in shown
+        book.notebook.shown(LONG, "Interrupted: ")
         assert book.prompt(STAGE) == "[ ]:"
         book.notebook.run(STAGE)
         book.notebook.run(NEXT)
-    assert book.notebook.output(STAGE).inner_text().strip() == "interrupted"
-    assert WELL in book.notebook.output(NEXT).inner_text()
+    assert book.notebook.shown(STAGE, "interrupted").strip() == "interrupted"
+    book.notebook.shown(NEXT, WELL)
 
 
 @pytest.mark.parametrize("question", SILENT)
@@ -127,10 +125,10 @@ def test_a_silent_socket_stops_too(book: Book, api: FaultServer, question: str) 
         book.seen(LONG, text)
     book.stop(LONG)
     assert api.settled(1)
-    shown = book.notebook.output(LONG).inner_text()
-    assert SILENT[question] in shown
+    shown = book.notebook.shown(LONG, SILENT[question], *([] if book.hears else ["Interrupted: "]))
     assert ("Interrupted: " in shown) == (not book.hears)
-    assert WELL in book.run(NEXT).inner_text()
+    book.run(NEXT)
+    book.notebook.shown(NEXT, WELL)
 
 
 def test_the_wait_before_another_try_stops_at_once(book: Book, api: FaultServer) -> None:
@@ -139,8 +137,9 @@ def test_the_wait_before_another_try_stops_at_once(book: Book, api: FaultServer)
     book.seen(LONG, "try 2 of 5")
     book.stop(LONG)
     assert len(api.requests) == asked + 1
-    assert "Traceback" not in book.notebook.output(LONG).inner_text()
-    assert WELL in book.run(NEXT).inner_text()
+    assert "Traceback" not in book.notebook.shown(LONG)
+    book.run(NEXT)
+    book.notebook.shown(NEXT, WELL)
 
 
 def test_the_toolbars_interrupt_keeps_what_has_come_and_ends_run_all(book: Book, api: FaultServer) -> None:
@@ -149,15 +148,15 @@ def test_the_toolbars_interrupt_keeps_what_has_come_and_ends_run_all(book: Book,
     book.seen(LONG, "word 20")
     book.interrupt(LONG)
     assert api.settled(1)
-    shown = book.notebook.output(LONG).inner_text()
-    assert "word 20" in shown
-    assert PARTIAL in shown
+    shown = book.notebook.shown(LONG, "word 20", PARTIAL, "Interrupted: ")
     assert shown.count("Interrupted: ") == 1
     assert "Traceback" not in shown
     book.notebook.page.wait_for_timeout(500)
     assert [book.prompt(index) for index in (STAGE, NEXT, END)] == ["[ ]:"] * 3
-    assert book.run(STAGE).inner_text().strip() == "interrupted"
-    assert WELL in book.run(NEXT).inner_text()
+    book.run(STAGE)
+    book.run(NEXT)
+    assert book.notebook.shown(STAGE, "interrupted").strip() == "interrupted"
+    book.notebook.shown(NEXT, WELL)
 
 
 @pytest.fixture(scope="module")
@@ -178,11 +177,10 @@ def test_the_keyboards_interrupt_does_the_same(lab: Book, api: FaultServer) -> N
 
     lab.ends(LONG, press)
     assert api.settled(1)
-    shown = lab.notebook.output(LONG).inner_text()
-    assert PARTIAL in shown
-    assert "Interrupted: " in shown
+    lab.notebook.shown(LONG, PARTIAL, "Interrupted: ")
     assert [lab.prompt(index) for index in (STAGE, NEXT, END)] == ["[ ]:"] * 3
-    assert lab.run(STAGE).inner_text().strip() == "interrupted"
+    lab.run(STAGE)
+    assert lab.notebook.shown(STAGE, "interrupted").strip() == "interrupted"
 
 
 def test_pressed_twice_it_stops_one_cell_only(lab: Book, api: FaultServer) -> None:
@@ -192,8 +190,8 @@ def test_pressed_twice_it_stops_one_cell_only(lab: Book, api: FaultServer) -> No
     lab.notebook.wait(END)
     assert api.settled(1)
     assert "Interrupted" not in lab.notebook.page.locator(".jp-Notebook").inner_text()
-    assert lab.notebook.output(STAGE).inner_text().strip() == "interrupted"
-    assert WELL in lab.notebook.output(NEXT).inner_text()
+    assert lab.notebook.shown(STAGE, "interrupted").strip() == "interrupted"
+    lab.notebook.shown(NEXT, WELL)
 
 
 # Pressed by the page itself, as soon as the last words stand there.
@@ -217,7 +215,7 @@ def test_pressed_as_the_reply_ends_it_harms_nothing(lab: Book, api: FaultServer)
     lab.seen(END, "end")
     assert api.settled(1)
     assert "Interrupted" not in lab.notebook.page.locator(".jp-Notebook").inner_text()
-    assert LAST in lab.notebook.output(LONG).inner_text()
+    lab.notebook.shown(LONG, LAST)
 
 
 def test_each_of_two_views_has_the_button(lab: Book, api: FaultServer) -> None:
@@ -232,7 +230,7 @@ def test_each_of_two_views_has_the_button(lab: Book, api: FaultServer) -> None:
     assert api.settled(1)
     for output in (lab.notebook.output(LONG), second):
         output.get_by_text(PARTIAL).wait_for(timeout=10_000)
-        assert output.get_by_role("button", name="Stop").count() == 0
+        expect(output.get_by_role("button", name="Stop")).to_have_count(0)
 
 
 def test_after_a_reload_the_notebooks_interrupt_still_stops_the_reply(
@@ -253,9 +251,9 @@ def test_after_a_reload_the_notebooks_interrupt_still_stops_the_reply(
         if api.settled(1):
             break
     assert api.settled(0.1)
-    lab.seen(LONG, PARTIAL)
-    assert "word 20" in lab.notebook.output(LONG).inner_text()
-    assert WELL in lab.run(NEXT).inner_text()
+    lab.notebook.shown(LONG, PARTIAL, "word 20")
+    lab.run(NEXT)
+    lab.notebook.shown(NEXT, WELL)
     lab.notebook.close()
 
 
@@ -287,7 +285,7 @@ def test_a_stop_that_was_heard_is_given_time(lab: Book, api: FaultServer) -> Non
     lab.seen(LONG, "word 20")
     lab.stop(LONG)
     assert api.settled(1)
-    assert "Interrupted" not in lab.notebook.output(LONG).inner_text()
+    assert "Interrupted" not in lab.notebook.shown(LONG, PARTIAL)
     lab.write(END, "live.LiveView.end = end")
     lab.run(END)
 
@@ -302,10 +300,9 @@ def test_where_the_message_comes_too_late_the_interrupt_ends_the_reply(lab: Book
     lab.seen(LONG, "word 20")
     lab.stop(LONG)
     assert api.settled(1)
-    shown = lab.notebook.output(LONG).inner_text()
-    assert "word 20" in shown
-    assert "Interrupted: " in shown
-    assert WELL in lab.run(NEXT).inner_text()
+    lab.notebook.shown(LONG, "word 20", "Interrupted: ")
+    lab.run(NEXT)
+    lab.notebook.shown(NEXT, WELL)
 
 
 def test_with_subshells_switched_off_the_interrupt_ends_the_reply(
@@ -320,8 +317,7 @@ def test_with_subshells_switched_off_the_interrupt_ends_the_reply(
     off.seen(LONG, TEXT)
     off.stop(LONG)
     assert api.settled(1)
-    shown = off.notebook.output(LONG).inner_text()
-    assert TEXT in shown
-    assert "Interrupted: " in shown
-    assert WELL in off.run(NEXT).inner_text()
+    off.notebook.shown(LONG, TEXT, "Interrupted: ")
+    off.run(NEXT)
+    off.notebook.shown(NEXT, WELL)
     off.notebook.close()
