@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from IPython.core.getipython import get_ipython
-
 from claude_magic.display.markdown import code_blocks
+from claude_magic.display.shown import ShownOnce
 from claude_magic.display.static import bundle
 from claude_magic.display.status import final_line
 from claude_magic.display.untrusted import visible
@@ -16,7 +14,7 @@ from claude_magic.values import Call, Part, Stage, Turn, Usage
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(ShownOnce):
     """An answer of the model: ``_claude`` after each cell, and what `claude_magic.ask` returns.
 
     ``str(reply)`` is its text; as the value of a cell it shows itself as the cell that asked would have.
@@ -95,20 +93,8 @@ class Reply:
     def __repr__(self) -> str:
         return f"<Reply: {final_line(self.turn)}>"
 
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(repr(self) if self._already_shown() else visible(self.text))
+    def _printed(self) -> str:
+        return visible(self.text)
 
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        return None if self._already_shown() else bundle(self.turn)
-
-    def _already_shown(self) -> bool:
-        shell = get_ipython()
-        return shell is not None and self.shown_in == shell.execution_count
-
-    @property
-    def _ipython_display_(self) -> Callable[[], None]:
-        # IPython asks for this attribute first. In the cell that streamed the answer a notebook shows
-        # nothing more; everywhere else the other representations are used.
-        if self._already_shown() and hasattr(get_ipython(), "kernel"):
-            return lambda: None
-        raise AttributeError("_ipython_display_")
+    def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return bundle(self.turn)

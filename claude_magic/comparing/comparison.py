@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from IPython.core.getipython import get_ipython
-
 from claude_magic.display.columns import Column, as_text, bundle
+from claude_magic.display.shown import ShownOnce
 from claude_magic.display.status import money
 from claude_magic.errors import UsageProblem, did_you_mean
 from claude_magic.reply import Reply
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(ShownOnce):
     """The answers of several models to one question, in the order in which the models were named.
 
     ``c[1]`` is the first, ``c["haiku"]`` that of the model of this name.
@@ -77,22 +76,11 @@ class Comparison:
         cost = "" if self.cost is None else f", {money(self.cost)}"
         return f"<Comparison: {', '.join(self.models)}{cost}>"
 
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(repr(self) if self._already_shown() else str(self))
+    def _printed(self) -> str:
+        return str(self)
 
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        return None if self._already_shown() else bundle(self.columns)
-
-    def _already_shown(self) -> bool:
-        shell = get_ipython()
-        return shell is not None and self.shown_in == shell.execution_count
-
-    @property
-    def _ipython_display_(self) -> Callable[[], None]:
-        # As of Reply: in the cell that has shown it a notebook shows nothing more.
-        if self._already_shown() and hasattr(get_ipython(), "kernel"):
-            return lambda: None
-        raise AttributeError("_ipython_display_")
+    def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return bundle(self.columns)
 
 
 def position(which: str, names: tuple[str, ...], models: tuple[str, ...], left: str = "") -> int:
