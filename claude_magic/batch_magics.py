@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import line_magic, magics_class
 
 from claude_magic import flags
 from claude_magic.errors import at_the_door
+from claude_magic.session_magics import SessionMagics
 
 if TYPE_CHECKING:
     from claude_magic.display.table import Table
-    from claude_magic.session import Session
-    from claude_magic.settings import Settings
 
 
 @magics_class
-class BatchMagics(Magics):
-    """What was sent by ``%%claude_map --batch``: ``%claude_batches``.
-
-    Parameters
-    ----------
-    open_session : callable
-        The session.
-    settings : Settings
-        As they are when a cell runs.
-    """
-
-    shell: InteractiveShell
-
-    def __init__(
-        self, shell: InteractiveShell, open_session: Callable[[], Session], settings: Settings
-    ) -> None:
-        super().__init__(shell=shell)
-        self._open = open_session
-        self._settings = settings
+class BatchMagics(SessionMagics):
+    """What was sent by ``%%claude_map --batch``: ``%claude_batches``."""
 
     @line_magic
     @flags.documented(flags.BATCHES)

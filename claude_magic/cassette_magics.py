@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import line_magic, magics_class
 
 from claude_magic import flags
 from claude_magic.errors import UsageProblem, at_the_door
-from claude_magic.settings import Settings
-
-if TYPE_CHECKING:
-    from claude_magic.session import Session
+from claude_magic.session_magics import SessionMagics
 
 MODES = ("replay", "auto", "record")
 
 
 @magics_class
-class CassetteMagics(Magics):
+class CassetteMagics(SessionMagics):
     """Cassettes: ``%claude_record`` and ``%claude_replay``."""
-
-    shell: InteractiveShell
-
-    def __init__(self, shell: InteractiveShell, settings: Settings, session: Callable[[], Session]) -> None:
-        super().__init__(shell=shell)
-        self._settings = settings
-        self._session = session
 
     @line_magic
     @flags.documented(flags.RECORD)
@@ -105,13 +91,13 @@ class CassetteMagics(Magics):
         path = flags.unquoted(parsed.rest)
         if not path.strip():
             raise UsageProblem(f"{magic} needs a file: {magic} talk.cassette. Nothing was changed.")
-        name = self._session().put_in(f"{mode}:{path}", paced=pace == "recorded")
+        name = self._open().put_in(f"{mode}:{path}", paced=pace == "recorded")
         self._settings.assign([("cassette", f"{mode}:{path}"), ("cassette_pace", pace)], magic)
         return name
 
     def _off(self, parsed: flags.Line, magic: str) -> None:
         if parsed.rest:
             raise UsageProblem(f"{magic} --off takes no file. Nothing was changed.")
-        self._session().put_in("", paced=False)
+        self._open().put_in("", paced=False)
         self._settings.assign([("cassette", ""), ("cassette_pace", "instant")], magic)
         print("No cassette any more.")  # noqa: T201 - the magic's own answer

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import line_magic, magics_class
 
 from claude_magic import flags
 from claude_magic.errors import UsageProblem, at_the_door
+from claude_magic.session_magics import SessionMagics
 
 if TYPE_CHECKING:
     from claude_magic.desk import Desk
@@ -18,14 +17,11 @@ if TYPE_CHECKING:
 
 
 @magics_class
-class ChatMagics(Magics):
+class ChatMagics(SessionMagics):
     """What was said in this notebook: ``%claude_chat``, ``%claude_history`` and their like."""
 
-    shell: InteractiveShell
-
-    def __init__(self, shell: InteractiveShell, desk: Callable[[], Desk]) -> None:
-        super().__init__(shell=shell)
-        self._desk = desk
+    def _desk(self) -> Desk:
+        return self._open().desk(self._settings)
 
     @line_magic
     @flags.documented(flags.CHAT)

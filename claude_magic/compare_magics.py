@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import line_magic, magics_class
 
 from claude_magic import flags
 from claude_magic.errors import UsageProblem, at_the_door
-
-if TYPE_CHECKING:
-    from claude_magic.flags import Line
+from claude_magic.session_magics import SessionMagics
 
 
 @magics_class
-class CompareMagics(Magics):
+class CompareMagics(SessionMagics):
     """Several models over the same prompts: ``%claude_compare``."""
-
-    shell: InteractiveShell
-
-    def __init__(self, shell: InteractiveShell, compare: Callable[[Line], None]) -> None:
-        super().__init__(shell=shell)
-        self._compare = compare
 
     @line_magic
     @flags.documented(flags.COMPARE)
@@ -65,4 +53,6 @@ class CompareMagics(Magics):
             )
         if parsed.has("pick") and len(parsed.values) > 1:
             raise UsageProblem("--pick stands alone, after %%claude -m … -m …. Nothing was changed.")
-        self._compare(parsed)
+        session = self._open()
+        with session.asking.question():
+            session.compare(parsed, self._settings)

@@ -34,6 +34,8 @@ _QUESTION = re.compile(r"(\s*(?:[^%\n]*=\s*)?)%(claude|claude_count|claude_compa
 
 _ALONE = re.compile(r"%%claude(_count)?[ \t](.*\s)?--(continue|error)\b(.*[^?\s])?\s*")
 
+_OTHERS = (ChatMagics, ToolMagics, MapMagics, BatchMagics, CompareMagics, CassetteMagics)
+
 
 @magics_class
 class ClaudeMagics(Settings, Magics):
@@ -46,14 +48,7 @@ class ClaudeMagics(Settings, Magics):
         self._session: Session | None = None
         self._local: offline.LocalApi | None = None
         self._recorder = Recorder(shell)
-        self._others: tuple[Magics, ...] = (
-            ChatMagics(shell, lambda: self._open().desk(self)),
-            ToolMagics(shell, lambda: self._open().tools),
-            MapMagics(shell, self._open, self),
-            BatchMagics(shell, self._open, self),
-            CompareMagics(shell, self._compare),
-            CassetteMagics(shell, self, self._open),
-        )
+        self._others = tuple(kind(shell, self._open, self) for kind in _OTHERS)
         for others in self._others:
             shell.register_magics(others)
         self._completion = Completion(shell, self, lambda what: self._open().names(what, self))
@@ -313,11 +308,6 @@ class ClaudeMagics(Settings, Magics):
     def session(self) -> Session:
         """What this shell's questions need; made at the first of them."""
         return self._open()
-
-    def _compare(self, line: flags.Line) -> None:
-        session = self._open()
-        with session.asking.question():
-            session.compare(line, self)
 
     def _open(self) -> Session:
         if self._session is None:

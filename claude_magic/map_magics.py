@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
+from IPython.core.magic import cell_magic, magics_class, no_var_expand
 
 from claude_magic import flags
 from claude_magic.errors import UsageProblem, at_the_door
+from claude_magic.session_magics import SessionMagics
 
 if TYPE_CHECKING:
     from claude_magic.display.table import Table
-    from claude_magic.session import Session
-    from claude_magic.settings import Settings
 
 
 @magics_class
-class MapMagics(Magics):
-    """One question, many rows: ``%%claude_map``.
-
-    Parameters
-    ----------
-    open_session : callable
-        The session.
-    settings : Settings
-        As they are when a cell runs.
-    """
-
-    shell: InteractiveShell
-
-    def __init__(
-        self, shell: InteractiveShell, open_session: Callable[[], Session], settings: Settings
-    ) -> None:
-        super().__init__(shell=shell)
-        self._open = open_session
-        self._settings = settings
+class MapMagics(SessionMagics):
+    """One question, many rows: ``%%claude_map``."""
 
     @no_var_expand
     @cell_magic

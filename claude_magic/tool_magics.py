@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import line_magic, magics_class
 
 from claude_magic.errors import UsageProblem, at_the_door, did_you_mean
+from claude_magic.session_magics import SessionMagics
 
 if TYPE_CHECKING:
     from claude_magic.display.table import Table
-    from claude_magic.toolbox import Toolbox
 
 
 @magics_class
-class ToolMagics(Magics):
+class ToolMagics(SessionMagics):
     """What Claude may call: ``%claude_tools``."""
-
-    shell: InteractiveShell
-
-    def __init__(self, shell: InteractiveShell, toolbox: Callable[[], Toolbox]) -> None:
-        super().__init__(shell=shell)
-        self._toolbox = toolbox
 
     @line_magic
     @at_the_door
@@ -63,13 +55,13 @@ class ToolMagics(Magics):
         """
         action, _, rest = line.strip().partition(" ")
         if not action:
-            return self._toolbox().table()
+            return self._open().tools.table()
         if action == "add":
-            names = self._toolbox().add(rest)
+            names = self._open().tools.add(rest)
             print(f"Claude may now call {', '.join(names)}.")  # noqa: T201 - the magic's answer
             return None
         if action == "remove":
-            self._toolbox().remove(rest)
+            self._open().tools.remove(rest)
             return None
         hint = did_you_mean(action, ("add", "remove"))
         raise UsageProblem(
