@@ -7,6 +7,7 @@ own tools stands with its result or not at all, and a question stands last, or w
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
@@ -114,12 +115,10 @@ def _param(part: Part) -> Mapping[str, Any] | None:
 def _told_back(call: ToolUsePart) -> ToolUsePart:
     """A call with an input that a request can carry."""
     value = _object(call.input_json)
-    try:
+    with contextlib.suppress(ValueError, RecursionError):  # an infinity, half a character, too deep
         if isinstance(value, dict):
             encode(value)
             return call
-    except (ValueError, RecursionError):  # an infinity, half a character, too deep
-        pass
     # As a tool call that was cut may be large, its beginning is enough to tell.
     return replace(call, input_json=json.dumps({_NO_JSON: call.input_json[:2000]}))
 

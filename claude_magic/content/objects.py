@@ -6,6 +6,7 @@ type. Code of the object runs under a deadline and its prints are swallowed.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import io
 import threading
@@ -131,10 +132,8 @@ def _source(value: Any, deadline: Deadline) -> str:
     """Return the source of a function or class; where there is none, its signature and documentation."""
 
     def source() -> str:
-        try:
+        with contextlib.suppress(OSError, TypeError, ValueError, IndentationError):
             return inspect.getsource(inspect.unwrap(value))
-        except (OSError, TypeError, ValueError, IndentationError):
-            pass
         kind = "class" if inspect.isclass(value) else "def"
         try:
             signature = str(inspect.signature(value))

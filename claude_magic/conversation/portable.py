@@ -15,6 +15,7 @@ than the format is refused whole.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import math
 import os
@@ -192,12 +193,10 @@ def _raw_bytes(value: bytes) -> dict[str, Any]:
         text = value.decode()
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(value).decode("ascii")}
-    try:
+    with contextlib.suppress(ValueError, RecursionError):
         parsed = json.loads(text, parse_constant=_no_constant)
         if _compact(parsed) == value:
             return {"json": parsed}
-    except (ValueError, RecursionError):
-        pass
     return {"text": text}
 
 

@@ -266,12 +266,10 @@ class Asker:
     def _take(self) -> None:
         """Take what has ended, and keep it, all at once."""
         ended = []
-        try:
+        with contextlib.suppress(queue.Empty):
             ended.append(self._done.get(timeout=_TICK))
             while len(ended) < _AT_ONCE:
                 ended.append(self._done.get_nowait())
-        except queue.Empty:
-            pass
         kept = [one for done in ended if (one := self._kept(done)) is not None]
         self._unwritten += kept
         if self._unwritten and self._asking.store.record(self._unwritten):
