@@ -140,7 +140,7 @@ class Notebook:
         accept = chooser.locator(".jp-mod-accept")
         self.page.add_locator_handler(chooser, lambda _: accept.click())
         # A workspace of its own: the common one brings back, on a reload, what other pages have open.
-        where = f"lab/workspaces/{name}/tree" if place == "lab" else "notebooks"
+        where = f"lab/workspaces/{name.replace('.', '-')}/tree" if place == "lab" else "notebooks"
         extra = "&reset" if place == "lab" else ""
         self.page.goto(f"{server.url}/{where}/{name}.ipynb?token={server.token}{extra}")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
