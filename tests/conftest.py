@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Page
 
 from claude_magic import offline
 from tests.canary import files_with_keys
@@ -23,6 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+def _text_of(page: Page) -> str:
+    try:
+        return page.locator("body").inner_text(timeout=5_000)
+    except PlaywrightError as error:  # a page that has crashed must not end the run
+        return f"nothing can be read: {error}"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Tell of a test that failed what stood in its pages."""
@@ -30,7 +39,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed and item.get_closest_marker("browser") and isinstance(item, pytest.Function):
         for browser in [value for value in item.funcargs.values() if hasattr(value, "contexts")]:
             pages = [page for context in browser.contexts for page in context.pages]
-            report.sections += [(page.url, page.locator("body").inner_text(timeout=5_000)) for page in pages]
+            report.sections += [(page.url, _text_of(page)) for page in pages]
     return report
 
 
