@@ -231,6 +231,25 @@ def test_auto_asks_and_records_what_is_missing(tmp_path: Path) -> None:
         assert "No credential" in run(kernel, "%%claude --no-history\nthree").error
 
 
+def test_auto_asks_again_what_has_only_failed_in_passing(tmp_path: Path) -> None:
+    home, auto = tmp_path / "home", {"CLAUDE_MAGIC_CASSETTE": "auto:talk.cassette"}
+    busy, wrong = refusal(529, "overloaded_error", "Overloaded"), refusal(400, "invalid_request_error", "No.")
+    with FaultServer() as server:
+        server.answers([busy, GOOD, busy, busy, wrong, GOOD])
+        with recording(home, server, **auto) as kernel:
+            # The second try of the same question is a try, and not the first one's fault again.
+            assert WELL in shown(run(kernel, "%%claude --no-history\none"))["text/plain"]
+            assert "overloaded" in run(kernel, "%%claude --no-history\ntwo").error.lower()
+            assert "(400): No" in run(kernel, "%%claude --no-history\nthree").error
+            assert len(server.requests) == 5
+        with recording(home, server, **auto) as kernel:
+            assert "replayed" in shown(run(kernel, "%%claude --no-history\none"))["text/markdown"]
+            assert "(400): No" in run(kernel, "%%claude --no-history\nthree").error
+            assert len(server.requests) == 5
+            assert "replayed" not in shown(run(kernel, "%%claude --no-history\ntwo"))["text/markdown"]
+        assert len(server.requests) == 6
+
+
 def test_the_environment_alone_replays_and_nothing_counts_as_spent(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with (
@@ -413,6 +432,24 @@ def test_ids_of_earlier_answers_and_cache_marks_are_not_compared() -> None:
 
     assert key("toolu_1") == key("toolu_2", cache_control={"type": "ephemeral"})
     assert key("toolu_1") != key("toolu_1", name="g")
+
+
+def test_what_looks_like_an_id_in_a_text_is_compared() -> None:
+    def key(content: str) -> str:
+        result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": content}
+        return Asked("POST", "/v1/messages", {}, {"messages": [result]}).key
+
+    assert key("msg_17") == key("msg_17")
+    assert key("msg_17") != key("msg_18")
+
+
+def test_uploads_that_differ_in_their_last_line_end_are_two() -> None:
+    def key(data: bytes) -> str:
+        files = {"file": ("a.txt", data, "text/plain")}
+        return asked_of(httpx2.Request("POST", "https://api.anthropic.com/v1/files", files=files)).key
+
+    assert key(b"one\r\n") == key(b"one\r\n")
+    assert len({key(b"one"), key(b"one\n"), key(b"one\r\n"), key(b"\r\none")}) == 4
 
 
 def test_diagnostics_are_no_difference() -> None:

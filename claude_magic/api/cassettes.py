@@ -14,6 +14,7 @@ from pathlib import Path
 
 from claude_magic.api.exchanges import Asked, Exchange, differences
 from claude_magic.errors import ConfigProblem, NotRecorded
+from claude_magic.file_names import expanded
 
 VERSION = 1
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?")
@@ -42,7 +43,7 @@ class Wanted:
     def read(cls, text: str, *, paced: bool) -> Wanted | None:
         """The one that ``"mode:path"`` names; None for ``""``."""
         mode, _, path = text.partition(":")
-        return cls(mode, Path(path).expanduser().absolute(), paced) if text else None
+        return cls(mode, expanded(path).absolute(), paced) if text else None
 
 
 class Cassette:
@@ -82,7 +83,10 @@ class Cassette:
         return sum(map(len, self._exchanges.values()))
 
     def take(self, asked: Asked) -> Exchange | None:
-        """The answer to a request: of several to equal ones the next, the last again and again."""
+        """The answer to a request: of several to equal ones the next, the last again and again.
+
+        Where more may be asked, a fault that may pass is no answer for ever: it is asked again.
+        """
         if self.wanted.mode == "record":
             return None
         key = asked.key
@@ -90,9 +94,11 @@ class Cassette:
             found = self._exchanges.get(key)
             if not found:
                 return None
-            number = self._taken.get(key, 0)
+            number = min(self._taken.get(key, 0), len(found) - 1)
+            if self.sends and all(one.passing for one in found[number:]):
+                return None
             self._taken[key] = number + 1
-            return found[min(number, len(found) - 1)]
+            return found[number]
 
     def missing(self, asked: Asked, why: str = "") -> NotRecorded:
         """What to say of a request that it cannot answer.

@@ -20,8 +20,9 @@ KEPT_RESPONSE = ("content-type", "request-id", "retry-after", "x-should-retry")
 DEMO = "claude-magic-offline"
 """How the offline demo's server names itself; a replayed answer of it is the demo's still."""
 
+_IDS = ("id", "tool_use_id")
 _ANSWERS_ID = re.compile(r"(msg|\w*toolu)_[\w-]+")
-"""Ids that come from earlier answers; requests are compared without them."""
+"""Ids that come from earlier answers, where a request names them; requests are compared without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,11 @@ class Exchange:
     pieces: Sequence[tuple[float, str]] = field(repr=False)
     ended: str = "whole"
     base64: bool = False
+
+    @property
+    def passing(self) -> bool:
+        """Whether it is a fault that another try, or another key, need not meet."""
+        return self.ended != "whole" or self.status in (401, 403, 408, 409, 429) or self.status >= 500
 
     @property
     def line(self) -> str:
@@ -150,7 +156,7 @@ def _parts(data: bytes, boundary: bytes) -> list[Any]:
     """The parts of an upload; their boundary is another one each time."""
     parts = []
     for part in data.split(b"--" + boundary)[1:-1]:
-        head, _, content = part.strip(b"\r\n").partition(b"\r\n\r\n")
+        head, _, content = part.removeprefix(b"\r\n").removesuffix(b"\r\n").partition(b"\r\n\r\n")
         parts.append({"head": head.decode("utf-8", "replace"), "data": _digest(content)})
     return parts
 
@@ -184,15 +190,15 @@ def _asking(body: Any) -> Any:
     return _comparable(body)
 
 
-def _comparable(value: Any) -> Any:
+def _comparable(value: Any, name: str = "") -> Any:
     """Without ids of earlier answers, and without marks for the prompt cache, which no answer depends on."""
     if isinstance(value, dict):
-        return {name: _comparable(one) for name, one in value.items() if name != "cache_control"}
+        return {key: _comparable(one, key) for key, one in value.items() if key != "cache_control"}
     if isinstance(value, list):
         return [_comparable(one) for one in value]
-    return (
-        _ANSWERS_ID.sub(r"\1_", value) if isinstance(value, str) and _ANSWERS_ID.fullmatch(value) else value
-    )
+    if name in _IDS and isinstance(value, str) and (found := _ANSWERS_ID.fullmatch(value)):
+        return f"{found[1]}_"
+    return value
 
 
 def differences(asked: Asked, recorded: Asked) -> list[str]:
