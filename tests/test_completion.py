@@ -131,6 +131,11 @@ def test_pick_offers_the_last_answers(busy: Kernel) -> None:
     assert offered(busy, "%claude_compare --pick ") == [f"%claude_compare --pick {one}" for one in takes]
 
 
+@pytest.mark.parametrize("code", ["%claude_usage --csv ~nobody-of-that-name/", "%%claude -s @/proc/1/fd/"])
+def test_files_that_cannot_be_listed_are_none(busy: Kernel, code: str) -> None:
+    assert offered(busy, code) == []
+
+
 def test_a_flag_is_offered_once(busy: Kernel) -> None:
     reply = completed(busy, "%%claude -m opus --max-tokens 9 --")
     told = {one["text"]: one["type"] for one in reply["metadata"]["_jupyter_types_experimental"]}

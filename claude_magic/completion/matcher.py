@@ -145,13 +145,13 @@ class Completion:
         """What completes at the cursor; nothing, where it is not in what we take."""
         try:
             found = self._found(context)
+            if found is None:
+                return SimpleMatcherResult(completions=[], suppress=False)
+            fragment, offered = found[0], list(found[1])
         except Exception:  # noqa: BLE001 - Tab is no place for an error
-            found = "", ()
-        if found is None:
-            return SimpleMatcherResult(completions=[], suppress=False)
-        fragment, offered = found
+            fragment, offered = "", []
         return SimpleMatcherResult(
-            completions=list(offered) or _Nothing(),
+            completions=offered or _Nothing(),
             matched_fragment=fragment,
             suppress=True,
             ordered=True,
