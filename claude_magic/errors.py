@@ -172,7 +172,8 @@ def at_the_door(magic: Callable[_P, _R]) -> Callable[_P, _R]:
     def called(*given: _P.args, **named: _P.kwargs) -> _R:
         problem: ClaudeMagicError | Interrupted
         try:
-            _refuse_key(magic, given)
+            if "line" in magic.__annotations__:
+                _refuse_key(magic, given)
             return magic(*given, **named)
         except (ClaudeMagicError, Interrupted) as error:
             problem = error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import glob
 import json
@@ -14,6 +15,7 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from claude_magic.errors import UsageProblem, did_you_mean, names_in
+from claude_magic.file_names import expanded
 from claude_magic.flags import Line, Verbatim
 
 ROW = ("row", "index")
@@ -31,7 +33,7 @@ def line_of(attachments: Iterable[object], asked: Mapping[str, Any], *, rows: bo
     rows : bool
         Whether it is asked of rows: functions among the attachments are called with each.
     """
-    given = _Given(ROW if rows else ())
+    given = _Given(_known() if rows else {})
     values: dict[str, tuple[str, ...]] = {}
     for flag, value in asked.items():
         if value is None or value is False:
@@ -69,18 +71,25 @@ def _functions(tools: object) -> Sequence[Callable[..., Any]]:
     return listed
 
 
+def _known() -> Mapping[str, object]:
+    """The names that a template may mean: what is given must not stand in their place."""
+    shell = get_ipython()
+    kernel = {} if shell is None else shell.user_ns
+    return {**vars(builtins), **kernel, **dict.fromkeys(ROW, object())}
+
+
 class _Given:
     """What a program gives that is no text, by names that read well above the answer."""
 
-    def __init__(self, taken: Sequence[str]) -> None:
+    def __init__(self, known: Mapping[str, object]) -> None:
         self.values: dict[str, Any] = {}
-        self._taken = taken
+        self._known = known
 
     def named(self, value: object, wanted: str) -> str:
         """Keep a value; return its name here."""
         name = base = wanted if wanted.isidentifier() else "attachment"
         number = 1
-        while name in self._taken or (name in self.values and self.values[name] is not value):
+        while any(name in names and names[name] is not value for names in (self._known, self.values)):
             number += 1
             name = f"{base}_{number}"
         self.values[name] = value
@@ -90,7 +99,7 @@ class _Given:
         """What stands for an attachment behind ``-a``; nothing that could be taken for an expression."""
         if isinstance(value, os.PathLike):
             # From the root on: no name of the kernel, and no Python.
-            path = str(Path(os.fsdecode(value)).expanduser().absolute())
+            path = str(expanded(os.fsdecode(value)).absolute())
             if path.strip() != path or "\0" in path:
                 raise UsageProblem(f"{path!r}: such a file name cannot be attached; give its bytes. {_SENT}")
             if not (os.path.lexists(path) or glob.has_magic(path)):
@@ -110,8 +119,8 @@ class _Given:
 
 def _is_file(text: str) -> bool:
     try:
-        return len(text) < 1_000 and "\n" not in text and Path(text).expanduser().is_file()
-    except (OSError, ValueError, RuntimeError):
+        return len(text) < 1_000 and "\n" not in text and expanded(text).is_file()
+    except (OSError, ValueError):
         return False
 
 

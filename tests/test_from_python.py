@@ -214,6 +214,24 @@ def test_a_question_of_many_rows(kernel: Kernel) -> None:
     assert ran(kernel, code) == "['item', 'x', 'y'] [1, 2]"
 
 
+def test_what_a_map_is_given_takes_no_name_from_its_template(kernel: Kernel) -> None:
+    kernel.run("text = 'mine'")
+    code = (
+        "prompt = 'say: {{ text }} {{ int(row) + len(list(row)) }}'\n"
+        "rows = claude_magic.map(['7'], prompt, 'a guideline', [1])\n"
+        "print(rows.answer[0])"
+    )
+    assert ran(kernel, code) == "mine 8"
+    kernel.run("del text")
+
+
+def test_a_key_in_an_attachment_is_asked_about_as_elsewhere(kernel: Kernel) -> None:
+    done = kernel.run("claude_magic.ask('hello', 'my sk-ant-' + 'canary-' + 'y' * 30)", allow_stdin=False)
+    assert done.status == "error"
+    assert "on this line" not in done.error
+    assert "key" in done.error
+
+
 def test_a_map_in_a_tool_and_in_a_thread(kernel: Kernel) -> None:
     kernel.run(
         "@claude_magic.tool(approval=False)\ndef spread(n: int) -> str:\n    'Spread.'\n"
