@@ -84,6 +84,10 @@ def test_every_flag_has_its_own_key_and_a_sentence() -> None:
 def test_flags_may_stand_behind_the_words_of_the_other_magics() -> None:
     line = flags.parse_words("2 --show", flags.HISTORY, "%claude_history")
     assert (line.rest, line.has("show")) == ("2", True)
+    line = flags.parse_words('"my  --force talk.json" --force', flags.EXPORT, "%claude_export")
+    assert (line.rest, line.has("force")) == ('"my  --force talk.json"', True)
+    with pytest.raises(UsageProblem, match=r"^--mode is given twice\. "):
+        flags.parse_words("--mode auto x --mode record", flags.REPLAY, "%claude_replay")
     line = flags.parse_words("my talk.json --force", flags.EXPORT, "%claude_export")
     assert (line.rest, line.has("force")) == ("my talk.json", True)
     with pytest.raises(UsageProblem, match=r"no flag --frce\. Did you mean '--force'"):

@@ -11,6 +11,9 @@ from typing import Any
 from claude_magic.errors import UsageProblem, did_you_mean
 from claude_magic.flags.tables import Flag
 
+_WORD = re.compile(r"""(?:"[^"]*"|'[^']*')(?=\s|$)|\S+""")
+"""A word, or what stands in quotes."""
+
 
 class Quoted(str):
     """A value the user put in quotes: text, never a kernel name."""
@@ -107,10 +110,14 @@ def parse_words(line: str, flags: Sequence[Flag], magic: str) -> Line:
     rest = line
     while rest := rest.strip():
         parsed = parse(rest, flags, magic)
-        values |= parsed.values
-        word, _, rest = parsed.rest.partition(" ")
-        if word:
-            words.append(word)
+        for flag in flags:
+            if flag.key in values and flag.key in parsed.values and not flag.many:
+                raise UsageProblem(f"{flag.names[-1]} is given twice. Nothing was sent.")
+        for key, given in parsed.values.items():
+            values[key] = (*values.get(key, ()), *given)
+        if word := _WORD.match(parsed.rest):
+            words.append(word[0])
+        rest = parsed.rest[word.end() if word else 0 :]
     return Line(values, " ".join(words))
 
 
