@@ -255,10 +255,10 @@ class ClaudeMagics(Settings, Magics):
             self._go_online()
             print("From now on requests go to the API of the environment; %claude_config shows where.")  # noqa: T201
             return
+        pace = flags.number(parsed.one("pace"), "--pace") if parsed.has("pace") else None
         self._go_online()
-        pace = parsed.one("pace")
         try:
-            self._local = offline.start(pace=flags.number(pace, "--pace") if pace else None)
+            self._local = offline.start(pace=pace)
         except offline.LocalApiFailed as error:
             raise ConfigProblem(f"The local Messages API did not start: {error}") from error
         self._open().go_offline(self._local.url, self._local.token)
