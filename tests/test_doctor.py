@@ -134,6 +134,10 @@ def test_the_jupyter_of_another_environment_is_the_wrong_kernel_and_a_silent_hos
     assert f"{other / 'jupyter'} runs cells in another Python" in lines["kernel"]
     assert "-m ipykernel install --user" in lines["kernel"]
     assert "anywidget is disabled" in lines["widget display"]
+    specs.write_text(json.dumps({"kernelspecs": {}}))
+    _, lines = doctor(tmp_path, ANTHROPIC_API_KEY=KEY, PATH=f"{other}:{os.environ['PATH']}")
+    assert lines["kernel"].startswith("fail  kernel         ")
+    assert "has no kernel at all, so that no cell can run: start " in lines["kernel"]
     ours = {"spec": {"argv": [sys.executable, "-m", "ipykernel_launcher"]}}
     specs.write_text(json.dumps({"kernelspecs": {"python3": python3, "mine": ours}}))
     status, lines = doctor(

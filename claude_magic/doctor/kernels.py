@@ -38,9 +38,12 @@ def kernel() -> Iterator[Finding]:
     except (OSError, subprocess.SubprocessError, ValueError, KeyError):
         yield note("kernel", f"{command} does not list its kernels", "jupyter kernelspec list tells why")
         return
+    if not specs:
+        yield fail("kernel", f"{command} has no kernel at all, so that no cell can run", _start())
+        return
     own = python_of(command)
     ours = [name for name, one in specs.items() if _runs_here(one.get("spec", {}).get("argv", ()), own)]
-    yield _judged(command, ours, "python3" in ours or not specs)
+    yield _judged(command, ours, "python3" in ours)
 
 
 def python_of(command: str) -> str:
@@ -61,12 +64,16 @@ def _judged(command: str, ours: list[str], default: bool) -> Finding:
     if ours:
         said = f"of the kernels of {command}, {' and '.join(sorted(ours))} runs this Python"
         return note("kernel", f"{said}, python3 another", "choose it in the notebook: Kernel > Change Kernel")
-    here = shlex.quote(sys.executable)
     return fail(
-        "kernel",
-        f"{command} runs cells in another Python, which does not see this claude_magic",
+        "kernel", f"{command} runs cells in another Python, which does not see this claude_magic", _start()
+    )
+
+
+def _start() -> str:
+    here = shlex.quote(sys.executable)
+    return (
         f"start {here} -m jupyterlab, or {here} -m ipykernel install --user --name claude_magic and "
-        "choose that kernel",
+        "choose that kernel"
     )
 
 
