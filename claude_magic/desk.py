@@ -22,6 +22,7 @@ from claude_magic.display.static import bundle, markdown
 from claude_magic.display.status import ended_how, money
 from claude_magic.display.table import Table
 from claude_magic.errors import UsageProblem
+from claude_magic.file_names import expanded
 from claude_magic.usage import Report, shared_lines, spent_line
 from claude_magic.values import Answer, TextPart, Turn
 
@@ -106,13 +107,13 @@ class Desk:
         current = self.chats.current
         if not current.turns:
             raise UsageProblem("Nothing to export: the conversation has no turns.")
-        path = Path(file).expanduser()
+        path = expanded(file)
         export(current.turns, path, title=current.name, bundle=bundle, markdown=markdown, force=force)
         return len(current.turns)
 
     def restore(self, file: str, *, accepted: bool) -> Table | None:
         """Show what a file's conversation would bring, or take it in."""
-        path = Path(file or self.chats.path).expanduser() if file or self.chats.path else None
+        path = expanded(file or self.chats.path) if file or self.chats.path else None
         if path is None:
             raise UsageProblem("This notebook's file is not known: %claude_restore FILE.ipynb.")
         if path.suffix == ".json":

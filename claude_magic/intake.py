@@ -15,6 +15,7 @@ from claude_magic.api.patience import Patience
 from claude_magic.api.server_tools import FLAGS, definitions
 from claude_magic.conversation import OnRerun
 from claude_magic.errors import UsageProblem, did_you_mean, names_in
+from claude_magic.file_names import expanded
 from claude_magic.flags import Line, Quoted, Verbatim, choice, whole_number
 from claude_magic.settings import Settings
 from claude_magic.structured import Shape, shape_of
@@ -107,7 +108,7 @@ def _told(value: str, names: Mapping[str, Any], flag: str, what: str) -> str:
 def _file_or_text(value: str, what: str) -> str:
     if not value.startswith("@"):
         return value
-    path = Path(value[1:]).expanduser()
+    path = expanded(value[1:])
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -240,8 +241,4 @@ def store_path(setting: str) -> Path | None:
     """Where conversations are kept; None for in memory only."""
     if setting == "memory":
         return None
-    return (
-        Path(setting).expanduser()
-        if setting
-        else Path(jupyter_data_dir(), "claude_magic", "conversations.db")
-    )
+    return expanded(setting) if setting else Path(jupyter_data_dir(), "claude_magic", "conversations.db")

@@ -39,6 +39,7 @@ from typing import Any
 from jupyter_core.paths import jupyter_config_dir
 
 from claude_magic.errors import UsageProblem, did_you_mean
+from claude_magic.file_names import expanded
 from claude_magic.flags import ASK, Line, Verbatim
 
 FILE = "claude_magic.toml"
@@ -298,7 +299,7 @@ def _system(preset: Preset, value: str) -> str:
     folder = preset.source.path.parent
     try:
         if preset.source.own:
-            return _text(folder / Path(value[1:]).expanduser())
+            return _text(folder / expanded(value[1:]))
         path, root = (folder / value[1:]).resolve(), folder.resolve()
         inside = path.is_relative_to(root) and path.is_file()
         if not inside or any(part.startswith(".") for part in path.relative_to(root).parts):
@@ -306,7 +307,7 @@ def _system(preset: Preset, value: str) -> str:
         return _text(path)
     except UnicodeDecodeError:
         reason = "it is no UTF-8 text."
-    except (OSError, RuntimeError, ValueError) as error:  # loops of links, no home, NUL in the name
+    except (OSError, RuntimeError, ValueError) as error:  # loops of links, NUL in the name
         reason = f"{getattr(error, 'strerror', None) or error}."
     raise _problem(preset, f"system {value}: {reason}")
 

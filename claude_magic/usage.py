@@ -18,6 +18,7 @@ from claude_magic.display.plot import Bar, Plot, both
 from claude_magic.display.status import STAGES, money
 from claude_magic.display.table import Table
 from claude_magic.errors import ConfigProblem
+from claude_magic.file_names import expanded
 
 __all__ = ["By", "Report", "shared_lines", "spent_line", "total_lines"]
 
@@ -115,7 +116,7 @@ class Report:
 
     def write_csv(self, file: str) -> Path:
         """Write what the table tells, all of it, as CSV; return where."""
-        path = Path(file).expanduser()
+        path = expanded(file)
         if self.by == "turn":
             return write_csv(self.rows, path, Spent)
         return write_csv(self.groups, path, Sum)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from IPython.core.completer import SimpleCompletion
+
+from claude_magic.file_names import expanded
 
 _MOST = 300
 """Files of a folder that are offered."""
@@ -23,7 +24,7 @@ def files(fragment: str, before: str = "") -> Iterator[SimpleCompletion]:
     quote = fragment[:1] if fragment[:1] in ("'", '"') else ""
     typed = fragment.removeprefix(quote)
     folder, slash, name = typed.rpartition("/")
-    place = Path(f"{folder}{slash}" or ".").expanduser()
+    place = expanded(f"{folder}{slash}" or ".")
     count = 0
     for entry in sorted(place.iterdir() if place.is_dir() else ()):
         if not entry.name.startswith(name) or (entry.name.startswith(".") and not name.startswith(".")):

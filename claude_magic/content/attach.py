@@ -18,6 +18,7 @@ from claude_magic.content.payload import bytes_blocks
 from claude_magic.content.template import Namespace, evaluate
 from claude_magic.content.texts import encoded
 from claude_magic.errors import UsageProblem, did_you_mean, names_in
+from claude_magic.file_names import expanded
 from claude_magic.values import Attaching, Block
 
 MOST_FILES = 20
@@ -78,7 +79,7 @@ def _blocks(expression: str, namespace: Namespace, how: Attaching, *, urls: bool
         return blocks_of(Url(expression), expression, how)
     if expression.isidentifier() and expression in namespace:
         return blocks_of(namespace[expression], expression, how)
-    if os.path.lexists(Path(expression).expanduser()):
+    if os.path.lexists(expanded(expression)):
         return file_blocks(expression, "", how)
     if match := _PART.fullmatch(expression):
         chosen = _part_of(match[1], match[2], expression, namespace, how)
@@ -98,7 +99,7 @@ def _part_of(
         if isinstance(value, bytes):
             return bytes_blocks(value, expression, how, part)
         return file_blocks(os.fspath(value), expression, how, part) if isinstance(value, os.PathLike) else ()
-    if os.path.lexists(Path(base).expanduser()):
+    if os.path.lexists(expanded(base)):
         return file_blocks(base, Path(base).name, how, part)
     return ()
 
@@ -110,7 +111,7 @@ def _is_glob(expression: str) -> bool:
 def _matching(pattern: str) -> list[str]:
     """The files a glob names, in order, at most `MOST_FILES`; links to folders and folders are left out."""
     found: list[str] = []
-    for path in glob.iglob(str(Path(pattern).expanduser()), recursive=True):  # noqa: PTH207 - absolute patterns too
+    for path in glob.iglob(str(expanded(pattern)), recursive=True):  # noqa: PTH207 - absolute patterns too
         if Path(path).is_file():
             found.append(path)
         if len(found) > 100 * MOST_FILES:
@@ -142,7 +143,7 @@ def _nothing(expression: str, namespace: Namespace) -> UsageProblem:
     """The error for what is no name and no file, with the nearest of those it can have meant."""
     if expression.count("[") > expression.count("]"):
         return UsageProblem(f"-a {shown(expression)}: a [ is not closed. Nothing was sent.")
-    path = Path(expression).expanduser()
+    path = expanded(expression)
     known = names_in(path.parent)
     if not _looks_like_file(expression):
         known += [name for name in namespace if not name.startswith("_")]

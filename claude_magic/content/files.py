@@ -17,6 +17,7 @@ from claude_magic.content.objects import describe
 from claude_magic.content.payload import bytes_blocks
 from claude_magic.content.texts import text_attachment
 from claude_magic.errors import UsageProblem, did_you_mean, names_in
+from claude_magic.file_names import expanded
 from claude_magic.values import Attaching, Block
 
 MOST_BYTES = 500_000_000
@@ -113,7 +114,7 @@ def read(path: str) -> bytes:
     label = shown(path)
     try:
         # Opening a pipe would wait for its other end; what was opened is asked what it is.
-        handle = os.open(Path(path).expanduser(), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(expanded(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         raise UsageProblem(f"{label}: {error.strerror}.{_near(path)} Nothing was sent.") from error
     try:
@@ -135,7 +136,7 @@ def read(path: str) -> bytes:
 
 def _near(path: str) -> str:
     """The nearest names in the folder where a file was not found."""
-    return did_you_mean(Path(path).name, names_in(Path(path).expanduser().parent))
+    return did_you_mean(Path(path).name, names_in(expanded(path).parent))
 
 
 def _notebook(data: bytes, name: str) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 
 from claude_magic.conversation.portable import PortableProblem, dump, import_json, plain_turns
 from claude_magic.errors import StoreProblem, UsageProblem, did_you_mean
+from claude_magic.file_names import expanded
 from claude_magic.values import Block, Turn
 
 __all__ = ["Bundle", "export", "import_json", "markdown_document", "notebook_document", "plain_turns"]
@@ -113,10 +114,10 @@ def place_for(path: Path, suffixes: Sequence[str], what: str, *, force: bool) ->
             f"{name}: {what} is written as {known}.{did_you_mean(suffix, suffixes)} Nothing was written."
         )
     try:
-        target = Path(os.path.realpath(path.expanduser()))
+        target = Path(os.path.realpath(expanded(path)))
         exists, is_folder = target.exists(), target.is_dir()
         has_parent = target.parent.is_dir()
-    except (ValueError, RuntimeError) as error:  # a NUL; a home that nobody has
+    except ValueError as error:  # a NUL
         raise UsageProblem(f"{name}: not a path. Nothing was written.") from error
     except OSError as error:
         raise StoreProblem(f"{name}: {error.strerror}. Nothing was written.") from error

@@ -24,10 +24,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from claude_magic.errors import StoreProblem, UsageProblem
+from claude_magic.file_names import expanded
 from claude_magic.values import Answer, Block, OtherPart, TextPart, ThinkingPart, ToolUsePart, Turn
 
 FORMAT = "claude_magic.conversation"
@@ -76,7 +76,7 @@ def import_json(path: str | os.PathLike[str]) -> tuple[Turn, ...]:
     StoreProblem
         When it cannot be read.
     """
-    file = Path(path).expanduser()
+    file = expanded(path)
     name = repr(file.name)
     try:
         if not file.is_file():

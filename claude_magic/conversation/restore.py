@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from claude_magic.errors import StoreProblem, UsageProblem
+from claude_magic.file_names import expanded
 from claude_magic.values import Stage, Usage
 
 TURN = "application/vnd.claude-magic.turn+json"
@@ -130,7 +131,7 @@ def read_turns(path: str | os.PathLike[str]) -> Restored:
     StoreProblem
         When it cannot be read.
     """
-    file = Path(path).expanduser()
+    file = expanded(path)
     name = one_line(file.name)
     notebook = _notebook(_bytes(file, name), name)
     cells = notebook.get("cells")

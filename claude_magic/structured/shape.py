@@ -6,7 +6,6 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pydantic
@@ -16,6 +15,7 @@ from claude_magic.api.schemas import for_api
 from claude_magic.content.names import shown
 from claude_magic.content.template import evaluate
 from claude_magic.errors import DataProblem, UsageProblem, did_you_mean, names_in
+from claude_magic.file_names import expanded
 from claude_magic.structured.closing import Opener, closed, unmarked
 from claude_magic.structured.fields import fields_of
 from claude_magic.structured.frame import data_frame, frame_maker
@@ -146,7 +146,7 @@ def shape_of(expression: str, namespace: Mapping[str, Any], *, framed: bool = Fa
 
 
 def _file(expression: str) -> Any:
-    path = Path(expression[1:]).expanduser()
+    path = expanded(expression[1:])
     try:
         wanted = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
