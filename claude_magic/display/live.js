@@ -285,6 +285,7 @@ export default {
       }
       if (performance.now() - spokenAt > SPOKEN_EVERY) say(frame.status);
       root.setAttribute("aria-busy", String(!frame.ended));
+      root.toggleAttribute("data-heard", frame.heard); // Stop reaches the kernel while the cell runs
       button.hidden = frame.ended || part === "column";
     };
     const drawQuestion = () => {

@@ -57,6 +57,11 @@ class Book:
         """Wait until a cell's output shows a text."""
         self.notebook.output(index).get_by_text(text).first.wait_for(timeout=30_000)
 
+    def heard(self, index: int) -> None:
+        """Wait until the kernel has heard the page while the cell runs, where it can: Stop is patient then."""
+        if self.hears:
+            self.notebook.output(index).locator(".claude-magic[data-heard]").wait_for(timeout=30_000)
+
     def prompt(self, index: int) -> str:
         return self.notebook.cell(index).locator(".jp-InputPrompt").inner_text().strip()
 

@@ -49,7 +49,7 @@ def long_answer(pieces: int) -> Script:
 
 ANSWERS: dict[str, Script] = {
     "Write at length.": long_answer(1500),
-    "Write a little.": long_answer(60),
+    "Write a little.": long_answer(200),
     "Say nothing.": (Hang(),),
     "Say you will.": (Raw(head()), Hang()),
     "Say half of it.": (Raw(head()), Raw(chunk(SO_FAR)), Hang()),
@@ -100,6 +100,7 @@ def book(request: pytest.FixtureRequest, browser: Browser, server: Server) -> It
 def test_the_button_keeps_what_has_come_and_run_all_goes_on(book: Book, api: FaultServer) -> None:
     book.run_all()
     book.seen(LONG, "word 20")
+    book.heard(LONG)
     book.stop(LONG)
     assert api.settled()
     shown = book.notebook.shown(LONG, "word 20", PARTIAL)
@@ -123,6 +124,7 @@ def test_a_silent_socket_stops_too(book: Book, api: FaultServer, question: str) 
     assert not api.settled(0.1)
     if text := SILENT[question]:
         book.seen(LONG, text)
+    book.heard(LONG)
     book.stop(LONG)
     assert api.settled(1)
     shown = book.notebook.shown(LONG, SILENT[question], *([] if book.hears else ["Interrupted: "]))
@@ -135,9 +137,11 @@ def test_the_wait_before_another_try_stops_at_once(book: Book, api: FaultServer)
     asked = len(api.requests)
     book.ask(LONG, "Be busy.")
     book.seen(LONG, "try 2 of 5")
+    book.heard(LONG)
     book.stop(LONG)
     assert len(api.requests) == asked + 1
-    assert "Traceback" not in book.notebook.shown(LONG)
+    said = "stopped" if book.hears else "Interrupted: "
+    assert "Traceback" not in book.notebook.shown(LONG, said)
     book.run(NEXT)
     book.notebook.shown(NEXT, WELL)
 
@@ -186,6 +190,7 @@ def test_the_keyboards_interrupt_does_the_same(lab: Book, api: FaultServer) -> N
 def test_pressed_twice_it_stops_one_cell_only(lab: Book, api: FaultServer) -> None:
     lab.run_all()
     lab.seen(LONG, "word 20")
+    lab.heard(LONG)
     lab.ends(LONG, lab.button(LONG).dblclick)
     lab.notebook.wait(END)
     assert api.settled(1)
@@ -211,6 +216,7 @@ def test_pressed_as_the_reply_ends_it_harms_nothing(lab: Book, api: FaultServer)
     lab.write(LONG, "%%claude\nWrite a little.")
     lab.run_all()
     lab.seen(LONG, "word 5")
+    lab.heard(LONG)
     lab.notebook.page.evaluate(PRESS_AT, LAST)
     lab.seen(END, "end")
     assert api.settled(1)
@@ -266,6 +272,7 @@ def test_a_page_too_busy_to_see_the_end_does_not_interrupt_the_next_cell(lab: Bo
     lab.write(STAGE, "import time\ntime.sleep(4)\nprint(_claude.stage)")
     lab.run_all()
     lab.seen(LONG, "word 20")
+    lab.heard(LONG)
     lab.notebook.page.evaluate(BUSY_PAGE)
     lab.stop(LONG)
     lab.seen(STAGE, "interrupted")
@@ -283,6 +290,7 @@ def test_a_stop_that_was_heard_is_given_time(lab: Book, api: FaultServer) -> Non
     lab.run(END)
     lab.ask(LONG, "Write at length.")
     lab.seen(LONG, "word 20")
+    lab.heard(LONG)
     lab.stop(LONG)
     assert api.settled(1)
     assert "Interrupted" not in lab.notebook.shown(LONG, PARTIAL)
