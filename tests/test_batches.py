@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import nbformat
 import pytest
 
 from claude_magic import offline
-from tests.kernels import Kernel, running_kernel
+from tests.kernels import PATIENCE, Kernel, running_kernel
 
 FRAME = "import pandas as pd\ndf = pd.DataFrame({'n': range(6)}, index=list('abcdef'))"
 MAP = "%%claude_map --over df --into out --batch --max-tokens 100\nsay: number {{ row.n }}"
@@ -19,7 +20,7 @@ MAP = "%%claude_map --over df --into out --batch --max-tokens 100\nsay: number {
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[offline.LocalApi]:
-    """A server whose batches take a moment, so that something is under way."""
+    """A server whose batches take a moment."""
     with offline.start(pace=0, batches=offline.Pledge(delay=1.0)) as api:
         yield api
 
@@ -65,14 +66,14 @@ def said(kernel: Kernel, code: str) -> str:
     return "\n".join([ran.stdout, *shown, ran.result])
 
 
-def test_a_batch_is_sent_by_a_kernel_that_dies_and_fetched_by_another(
-    tmp_path: Path, api: offline.LocalApi
-) -> None:
+def test_a_batch_is_sent_by_a_kernel_that_dies_and_fetched_by_another(tmp_path: Path) -> None:
     store = tmp_path / "store" / "talks.db"
-    with a_kernel(tmp_path / "first", store, api) as first:
-        sent_and_killed(first, store)
-    with a_kernel(tmp_path / "second", store, api) as second:
-        fetched_anew(second, store)
+    # Long enough for what the first kernel does while it is under way.
+    with offline.start(pace=0, batches=offline.Pledge(delay=10.0)) as slow:
+        with a_kernel(tmp_path / "first", store, slow) as first:
+            sent_and_killed(first, store)
+        with a_kernel(tmp_path / "second", store, slow) as second:
+            fetched_anew(second, store)
 
 
 def sent_and_killed(first: Kernel, store: Path) -> None:
@@ -131,7 +132,7 @@ def test_what_cannot_be_done_is_told_in_one_line(kernel: Kernel) -> None:
 
 def test_cancel_resend_and_an_interrupted_wait(tmp_path: Path) -> None:
     with (
-        offline.start(pace=0, batches=offline.Pledge(delay=60.0)) as slow,
+        offline.start(pace=0, batches=offline.Pledge(delay=600.0)) as slow,
         a_kernel(tmp_path / "kernel", tmp_path / "store" / "talks.db", slow) as kernel,
     ):
         said(kernel, MAP)
@@ -158,9 +159,10 @@ def test_cancel_resend_and_an_interrupted_wait(tmp_path: Path) -> None:
         (name,) = re.findall(r"(\w{6}) +in progress", said(kernel, "%claude_batches"))
         assert "in progress; --wait" in line_of(kernel, f"%claude_batches --resend {name}")
         assert "No further row" in said(kernel, f"%claude_batches --cancel msgbatch_{name}")
-        for _ in range(200):
-            if " ended " in said(kernel, "%claude_batches"):
-                break
+        end = time.monotonic() + PATIENCE
+        while " ended " not in said(kernel, "%claude_batches"):
+            assert time.monotonic() < end
+            time.sleep(0.1)
         again = said(kernel, "%claude_batches --resend 1")  # fetched by itself
         assert re.search(r"6 questions sent again", again)
         assert "6 without" not in said(kernel, "%claude_batches")

@@ -45,4 +45,41 @@ def test_a_key_in_a_cell_is_refused_and_not_repeated(kernel: Kernel, code: str) 
     told = "A key stands on this line", "looks like a secret", "No model 'sk-ant-***'"
     assert any(words in line for words in told), line
     assert line.endswith("Nothing was sent.")
-    assert kernel.run("%claude_config").result.count("sk-ant") == 0
+    settings = kernel.run("%claude_config").result
+    assert "model" in settings
+    assert "sk-ant" not in settings
+
+
+def test_a_wrong_pace_leaves_the_notebook_where_it_was(kernel: Kernel) -> None:
+    host = re.compile(r"127\.0\.0\.1:\d+")
+    before = set(host.findall(kernel.run("%claude_config").result))
+    assert before
+    assert kernel.run("%claude_offline").status == "ok"
+    demo = set(host.findall(kernel.run("%claude_config").result))
+    assert demo != before
+    assert "--pace" in kernel.run("%claude_offline --pace slow").error
+    assert set(host.findall(kernel.run("%claude_config").result)) == demo
+    assert kernel.run("%claude_offline --off").status == "ok"
+    assert set(host.findall(kernel.run("%claude_config").result)) == before
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "%%claude -a ~nobody-of-that-name/a.png\nlook",
+        "%%claude -s @~nobody-of-that-name/a.txt\nlook",
+        "%%claude --schema @~nobody-of-that-name/a.json\nlook",
+        "%claude_export ~nobody-of-that-name/a.ipynb",
+        "%claude_restore ~nobody-of-that-name/a.ipynb",
+        "%claude_usage --csv ~nobody-of-that-name/a.csv",
+        "%claude_record ~nobody-of-that-name/a.cassette",
+        "%claude_replay ~nobody-of-that-name/a.cassette",
+    ],
+)
+def test_the_home_of_nobody_is_one_line(kernel: Kernel, code: str) -> None:
+    assert kernel.run("%%claude\nsay: there is something to keep").status == "ok"
+    ran = kernel.run(code, allow_stdin=False)
+    assert ran.status == "error"
+    line = re.sub(r"\x1b\[\d*m", "", ran.error)
+    assert re.match(r"\w+Problem: .*\ba\.\w+", line), line
+    assert "\n" not in line

@@ -100,6 +100,7 @@ def test_three_columns_stream_and_stop_keeps_them_and_they_are_saved(
         output.get_by_role("button", name="Stop").click()
         book.wait(1)
         assert api.settled()
+        output.locator("mjx-container").first.wait_for(timeout=30_000)  # formulas are set a moment later
         shown = book.shown(1, PARTIAL, "word19")
         assert output.locator(".claude-column").count() == 0
         assert shown.count(PARTIAL) == 2
@@ -121,6 +122,7 @@ def test_three_columns_stream_and_stop_keeps_them_and_they_are_saved(
         page.reload()
         again = book.output(1)
         again.locator("td").nth(2).wait_for(timeout=60_000)
+        again.locator("mjx-container").first.wait_for(timeout=30_000)
         assert book.shown(1, PARTIAL) == shown
         assert_side_by_side(again.locator("td"))
         assert page.evaluate("window.__hits") == []

@@ -123,7 +123,7 @@ def test_a_killed_kernel_has_lost_no_answer(tmp_path: Path) -> None:
             kernel.send("%%claude_map --over range(250) --into out --concurrency 4\n{{ row }}")
             assert server.wait_for(80, 60)
             os.kill(pid, signal.SIGKILL)
-            server.settled(10)
+            assert server.settled(30)
         first = Counter(map(asked, server.requests))
         assert max(first.values()) == 1
         with asking(tmp_path, server.url) as kernel:

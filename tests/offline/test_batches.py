@@ -109,9 +109,9 @@ def test_requests_that_are_none_are_errored_one_by_one(client: anthropic.Anthrop
 
 
 def test_a_canceled_batch_keeps_what_was_answered(start: Start) -> None:
-    client = start(Pledge(delay=4.0))
+    client = start(Pledge(delay=40.0))  # one a second
     batch = client.messages.batches.create(requests=[item(number) for number in range(40)])
-    time.sleep(0.5)
+    time.sleep(2.5)
     canceling = client.messages.batches.cancel(batch.id)
     assert canceling.processing_status == "canceling"
     assert canceling.cancel_initiated_at is not None
