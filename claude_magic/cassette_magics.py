@@ -8,8 +8,6 @@ from claude_magic import flags
 from claude_magic.errors import UsageProblem, at_the_door
 from claude_magic.session_magics import SessionMagics
 
-MODES = ("replay", "auto", "record")
-
 
 @magics_class
 class CassetteMagics(SessionMagics):
@@ -76,8 +74,8 @@ class CassetteMagics(SessionMagics):
         if parsed.has("off"):
             self._off(parsed, "%claude_replay")
             return
-        mode = flags.choice(parsed.one("mode", "replay"), "--mode", MODES)
-        pace = flags.choice(parsed.one("pace", "instant"), "--pace", ("instant", "recorded"))
+        mode = flags.chosen(parsed, flags.REPLAY, "mode")
+        pace = flags.chosen(parsed, flags.REPLAY, "pace")
         name = self._put_in(parsed, mode, pace, "%claude_replay")
         does = {
             "replay": f"Answers come from {name}, and nothing is sent",

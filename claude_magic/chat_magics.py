@@ -152,7 +152,7 @@ class ChatMagics(SessionMagics):
             raise UsageProblem(
                 f"%claude_usage takes flags only, not {parsed.rest!r}. %claude_usage? tells them."
             )
-        by = flags.choice(parsed.one("by", "turn"), "--by", ("turn", "conversation", "model", "day"))
+        by = flags.chosen(parsed, flags.USAGE, "by")
         report = self._desk().usage(cast("By", by), every=parsed.has("all"), plotted=parsed.has("plot"))
         if parsed.has("csv"):
             written = report.write_csv(parsed.one("csv"))

@@ -119,6 +119,8 @@ def busy(tmp_path_factory: pytest.TempPathFactory, local_api: LocalApi) -> Itera
         ),
         ("%claude_compare --pick ", []),
         ("%claude_replay --mode a", ["%claude_replay --mode auto"]),
+        ("%claude_replay --pace r", ["%claude_replay --pace recorded"]),
+        ("%claude_offline --pace r", []),
     ],
 )
 def test_tab(busy: Kernel, code: str, lines: list[str]) -> None:
@@ -161,10 +163,11 @@ def test_python_completes_as_ever_and_ours_is_gone_when_unloaded(busy: Kernel) -
     busy.run("%load_ext claude_magic")
 
 
-def test_choices_that_are_no_setting_are_those_of_the_parser() -> None:
-    assert set(get_args(DataView)) == set(matcher._CHOICES["data"])
+def test_what_has_a_kind_is_a_flag() -> None:
+    (data,) = (flag for flag in flags.ASK if flag.key == "data")
+    assert data.choices == get_args(DataView)
     named = {flag.key for table in vars(flags).values() if isinstance(table, tuple) for flag in table}
-    assert {*matcher._KINDS, *matcher._CHOICES} <= named
+    assert set(matcher._KINDS) <= named
 
 
 def test_where_the_cursor_stands_agrees_with_the_parser() -> None:

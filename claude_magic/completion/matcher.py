@@ -42,14 +42,6 @@ _BARE_NAME = re.compile(r"(?<![\w.'\"])[^\W\d]\w*\Z")
 _PROMPTS = frozenset({"claude", "claude_count", "claude_compact"})
 """Magics of whose line the rest, behind the flags, is for the model."""
 
-_CHOICES = {
-    "data": ("schema", "head", "full"),
-    "by": ("turn", "conversation", "model", "day"),
-    "context": ("all",),
-    "mode": ("replay", "auto", "record"),
-}
-"""Of the flags that are no setting."""
-
 _KINDS = {
     "model": "models",
     "chat": "conversations",
@@ -193,7 +185,7 @@ class Completion:
             if key == "column":
                 return spot.fragment, _quoted(spot.fragment, columns(rows.value), "column")
             kind = "answers" if (magic, key) == ("claude_compare", "pick") else _KINDS.get(key, "")
-            return self._values(kind, spot.fragment, self._choices(key))
+            return self._values(kind, spot.fragment, self._choices(key, spot.flag.choices))
         offered = list(self._flag_names(spot, table)) if spot.flags else []
         if spot.words and not cell and not spot.fragment.startswith("-"):
             if magic in _PROMPTS:
@@ -243,10 +235,10 @@ class Completion:
         fragment = source[found[0].start :]
         return fragment, [SimpleCompletion(one.text, type=one.type) for one in found]
 
-    def _choices(self, key: str) -> tuple[str, ...]:
-        """The values a flag takes, where they are few."""
+    def _choices(self, key: str, own: Sequence[str]) -> tuple[str, ...]:
+        """The values a flag or a setting takes, where they are few."""
         trait = self._settings.traits(config=True).get(key)
-        choices = trait.values if isinstance(trait, Enum) else _CHOICES.get(key, ())
+        choices = trait.values if isinstance(trait, Enum) else own
         return tuple(str(one) for one in choices or () if one != "")
 
     def _values(
@@ -327,7 +319,7 @@ class Completion:
         trait = traits.get(name)
         if isinstance(trait, Bool):
             return value, _beginning(value, ("True", "False"), "choice")
-        return self._values(_KINDS.get(name, ""), value, self._choices(name))
+        return self._values(_KINDS.get(name, ""), value, self._choices(name, ()))
 
     def _flag_names(self, spot: Spot, table: Sequence[Flag]) -> Iterator[SimpleCompletion]:
         """The long names of the flags that may still be given; a short one where it is typed."""

@@ -5,6 +5,7 @@ from claude_magic.flags.line import (
     Quoted,
     Verbatim,
     choice,
+    chosen,
     number,
     parse,
     parse_words,
@@ -35,6 +36,6 @@ from claude_magic.flags.tables import (
 
 __all__ = [
     "ASK", "BATCHES", "CHAT", "COMPACT", "COMPARE", "EXPORT", "HISTORY", "MAP", "MODELS", "OFFLINE", "RECORD",
-    "REPLAY", "RESTORE", "USAGE", "Flag", "Line", "Quoted", "Verbatim", "choice", "documented", "manual",
-    "markdown_table", "number", "parse", "parse_words", "unquoted", "variable", "whole_number",
+    "REPLAY", "RESTORE", "USAGE", "Flag", "Line", "Quoted", "Verbatim", "choice", "chosen", "documented",
+    "manual", "markdown_table", "number", "parse", "parse_words", "unquoted", "variable", "whole_number",
 ]  # fmt: skip

@@ -198,6 +198,18 @@ def number(text: str, name: str) -> float:
     return value
 
 
+def chosen(line: Line, flags: Sequence[Flag], key: str) -> str:
+    """Which of its few words a flag was given; the first of them without it.
+
+    Raises
+    ------
+    UsageProblem
+        When it is none of them.
+    """
+    (flag,) = (one for one in flags if one.key == key)
+    return choice(line.one(key, flag.choices[0]), flag.names[-1], flag.choices)
+
+
 def choice(text: str, name: str, choices: Sequence[str]) -> str:
     """A flag's value as one of a few words.
 

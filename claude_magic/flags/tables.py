@@ -26,6 +26,8 @@ class Flag:
         Whether it may be given more than once.
     pattern : str
         Where the value may be left out: what it looks like if it is there.
+    choices : tuple of str
+        The words it takes, where they are few and no setting has them; first what holds without the flag.
     """
 
     names: tuple[str, ...]
@@ -33,6 +35,7 @@ class Flag:
     help: str
     many: bool = False
     pattern: str = ""
+    choices: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -61,7 +64,12 @@ ASK = (
         many=True,
     ),
     Flag(("--detail",), "HOW", "How large pictures are sent: low, standard or full (all the model uses)."),
-    Flag(("--data",), "HOW", "How much of a data frame is sent: schema, head or full; else a summary."),
+    Flag(
+        ("--data",),
+        "HOW",
+        "How much of a data frame is sent: schema, head or full; else a summary.",
+        choices=("schema", "head", "full"),
+    ),
     Flag(("--cite",), "", "Let the answer cite the attached documents; sources are numbered below it."),
     Flag(("--password",), "TEXT", "The password of an encrypted PDF."),
     Flag(("--urls",), "", "Allow the API to fetch the web addresses given with -a."),
@@ -90,6 +98,7 @@ ASK = (
         "[N|all]",
         "Send the cells above with their outputs and figures: the nearest that fit, the last N, or all.",
         pattern=r"\d+|all",
+        choices=("all",),
     ),
     Flag(
         ("--error",),
@@ -206,7 +215,12 @@ HISTORY = (
 """The flags of ``%claude_history``."""
 
 USAGE = (
-    Flag(("--by",), "WHAT", "Sum up by turn (as without it), conversation, model or day."),
+    Flag(
+        ("--by",),
+        "WHAT",
+        "Sum up by turn (as without it), conversation, model or day.",
+        choices=("turn", "conversation", "model", "day"),
+    ),
     Flag(("--all",), "", "All notebooks of this machine's store."),
     Flag(("--csv",), "FILE", "Also write the table, all of its rows, to a CSV file."),
     Flag(("--plot",), "", "Also show a plot: tokens as bars, cost as a line."),
@@ -217,8 +231,18 @@ RECORD = (Flag(("--off",), "", "Record no more."),)
 """The flags of ``%claude_record``."""
 
 REPLAY = (
-    Flag(("--mode",), "MODE", "replay, as without it; auto asks and records what is missing; record."),
-    Flag(("--pace",), "HOW", "instant, as without it, or recorded: as slowly as it once came."),
+    Flag(
+        ("--mode",),
+        "MODE",
+        "replay, as without it; auto asks and records what is missing; record.",
+        choices=("replay", "auto", "record"),
+    ),
+    Flag(
+        ("--pace",),
+        "HOW",
+        "instant, as without it, or recorded: as slowly as it once came.",
+        choices=("instant", "recorded"),
+    ),
     Flag(("--off",), "", "Ask the API again."),
 )
 """The flags of ``%claude_replay``."""

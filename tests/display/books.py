@@ -58,7 +58,7 @@ class Book:
         self.notebook.output(index).get_by_text(text).first.wait_for(timeout=30_000)
 
     def heard(self, index: int) -> None:
-        """Wait until the kernel has heard the page while the cell runs, where it can: Stop is patient then."""
+        """Wait until the kernel has heard the page while the cell runs, where it can."""
         if self.hears:
             self.notebook.output(index).locator(".claude-magic[data-heard]").wait_for(timeout=30_000)
 
