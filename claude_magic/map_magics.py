@@ -94,8 +94,10 @@ class MapMagics(SessionMagics):
         if not parsed.has("into"):
             raise UsageProblem("%%claude_map needs a name for the answers: --into out. Nothing was sent.")
         with session.asking.question():
-            if parsed.has("batch") and session.batches.send(parsed, template, over, self._settings):
-                return None
+            if parsed.has("batch"):
+                over = session.batches.send(parsed, template, over, self._settings)
+                if over is None:
+                    return None
             result = session.maps.ask(parsed, template, over, self._settings)
         if result.problem is not None:
             raise result.problem

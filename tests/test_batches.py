@@ -247,3 +247,11 @@ def test_the_manual_has_the_flags(kernel: Kernel) -> None:
     text = str(ran.payload)
     for word in ("--resend ID", "--fetch ID", "29 days", "%claude_batches --wait"):
         assert word in text
+
+
+def test_an_iterator_is_read_once(kernel: Kernel) -> None:
+    over = MAP.replace("--over df", "--over iter([3,4,5,6]) --limit 3").replace(".n", "")
+    assert "3 questions sent" in said(kernel, over)
+    said(kernel, "%claude_batches --wait")
+    assert "3 rows: 0 questions to ask, 3 known from before" in said(kernel, over)
+    assert kernel.value("list(out.answer)") == str([f"number {n}" for n in (3, 4, 5)])

@@ -61,13 +61,14 @@ class Batches:
         template: str,
         over: object,
         settings: Settings,
-    ) -> bool:
+    ) -> Rows | None:
         """Send a map as batches, split where one would be too large.
 
         Returns
         -------
-        bool
-            False where each row has an answer already, or none can be asked: the map itself tells of them.
+        Rows or None
+            Where each row has an answer already, or none can be asked, the rows: the map itself tells of
+            them. None where they were sent.
 
         Raises
         ------
@@ -88,7 +89,8 @@ class Batches:
             try:
                 if not spooled.asked:
                     batching.discard(spooled, means)
-                    return self._nothing_new(spooled, means)
+                    refuse_under_way(spooled.underway, means.shelf.batches())
+                    return rows
                 self._check(question, spooled, means, chats)
                 self._around.allow_secrets(settings, spooled.secrets)
                 if spooled.asked == 1 and not quiet and (told_alike := alike(question, len(rows))):
@@ -102,7 +104,7 @@ class Batches:
             told = lines.sent_line(spooled, question, len(sent), into)
             self._say(settings, [one.id for one in sent], *told)
         self._around.say_notes(settings)
-        return True
+        return None
 
     def shown(self, line: Line, settings: Settings) -> Table | None:
         """Do what ``%claude_batches`` says.
@@ -194,11 +196,6 @@ class Batches:
             into,
             how,
         )
-
-    def _nothing_new(self, spooled: Spooled, means: Means) -> bool:
-        """Tell of rows that other batches have asked; False where there are none."""
-        refuse_under_way(spooled.underway, means.shelf.batches())
-        return False
 
     def _check(self, question: Question, spooled: Spooled, means: Means, chats: Chats) -> None:
         most = question.most

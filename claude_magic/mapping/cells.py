@@ -46,7 +46,7 @@ class Maps:
         Parameters
         ----------
         over : object
-            What has the rows.
+            What has the rows; or the rows themselves, where they are read already.
 
         Raises
         ------
@@ -110,7 +110,8 @@ class Maps:
             )
         question = limited(self._around.preparing.question(line, template, settings))
         limit = whole_number(line.one("limit"), "--limit") if line.has("limit") else 0
-        rows = rows_of(over, line.one("over", "the value"), limit)
+        # An iterator can be read once only.
+        rows = over if isinstance(over, Rows) else rows_of(over, line.one("over", "the value"), limit)
         return line, question, rows
 
 
