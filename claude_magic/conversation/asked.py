@@ -103,9 +103,9 @@ def _reading(keys: str) -> Callable[[sqlite3.Connection], dict[str, Kept]]:
         failed = connection.execute(_FAILED, (keys,)).fetchall()
         whole = connection.execute(_WHOLE, (keys,)).fetchall()
         found: dict[str, Kept] = {}
-        # A whole answer goes before a failure, unless it is the failure: data that were not as asked.
+        # The last whole answer goes before a failure, unless it is the failure: data that were not as asked.
         for error, key, *row in (*whole, *failed):
-            if key in found and found[key].turn.stage == "complete" and row[2] != "complete":
+            if key in found and found[key].turn.id != row[0]:
                 continue
             try:
                 found[key] = Kept(key, turn_of(tuple(row), (), stale=False), cell_text(error))

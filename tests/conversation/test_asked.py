@@ -44,6 +44,13 @@ def test_an_answer_that_is_not_as_asked_is_a_failure_until_it_is_forgotten(tmp_p
     assert store.asked.found(["k"])["k"].error == ""
 
 
+def test_an_answer_that_came_otherwise_since_goes_before_one_that_was_not_as_asked(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store.db")
+    assert store.asked.record([Kept("k", a_turn("q", "no json"), "No data.")])
+    store.record(a_turn("q", "{}"), "k")
+    assert (store.asked.found(["k"])["k"].turn.text, store.asked.found(["k"])["k"].error) == ("{}", "")
+
+
 def test_what_json_has_no_words_for_keeps_no_other_from_being_kept(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "store.db")
     turn = a_turn("q", "x")
