@@ -255,3 +255,23 @@ def test_an_iterator_is_read_once(kernel: Kernel) -> None:
     said(kernel, "%claude_batches --wait")
     assert "3 rows: 0 questions to ask, 3 known from before" in said(kernel, over)
     assert kernel.value("list(out.answer)") == str([f"number {n}" for n in (3, 4, 5)])
+
+
+def test_failed_rows_are_sent_when_they_are_to_be_asked_again(kernel: Kernel) -> None:
+    kernel.run(
+        "from typing import Annotated\nfrom pydantic import AfterValidator\n"
+        "def refuse(number):\n    raise ValueError('never')\n"
+        "Never = Annotated[int, AfterValidator(refuse)]"
+    )
+    live = "%%claude_map --over range(2) --into out --max-tokens 100 --schema Never\nRate {{ row }}"
+    assert "2 rows: 2 questions to ask" in said(kernel, live)
+    assert kernel.value("list(out.claude_stage)") == "['failed', 'failed']"
+    batch = live.replace("--into", "--batch --into")
+    assert "2 rows: 0 questions to ask, 2 known from before" in said(kernel, batch)
+    assert "1 question sent (" in (sent := said(kernel, batch.replace("range(2)", "range(3)")))
+    assert "2 known from before" in sent
+    said(kernel, "%claude_batches --wait")
+    again = batch.replace("--into", "--retry-failed --into")
+    assert "3 questions sent (" in said(kernel, again.replace("range(2)", "range(3)"))
+    said(kernel, "%claude_batches --wait")
+    assert "2 questions sent (" in said(kernel, again)

@@ -61,12 +61,15 @@ class Bench:
         self.store.close()
 
     def spooled(self, rows: Any, prompt: str = "say: {{ row }}", **more: Any) -> batching.Spooled:
-        again = more.pop("again", False)
+        again, retry = more.pop("again", False), more.pop("retry_failed", False)
         assert HAIKU is not None
         question = Question(prompt, HAIKU, {}, max_tokens=100, host="here", goes_on=False, **more)
         how = {"data": question.options.data, "thinking": question.options.thinking, "fields": None}
         run = Run(0, time.time(), "book", self.talk, "cell", self.means.host, HAIKU.id, prompt, "out", how)
-        return batching.spool_rows(question, rows_of(rows), run, self.means, again=again)
+        known = self.store.asked.found
+        return batching.spool_rows(
+            question, rows_of(rows), run, self.means, known, again=again, retry_failed=retry
+        )
 
     def sent(self, rows: Any, prompt: str = "say: {{ row }}", **more: Any) -> list[Sent]:
         return batching.submit(self.spooled(rows, prompt, **more).parts, self.means)
@@ -545,8 +548,14 @@ def test_labels_and_long_answers_come_back_as_they_were(start: Start) -> None:
     assert table.index.tolist() == ["long", "short"]
     assert table["claude_stage"].tolist() == ["max_tokens", "complete"]
     assert table["claude_error"].tolist()[0]
-    assert table["answer"].tolist()[0]  # what came is there, and is asked anew
-    assert bench.spooled(frame, "write {{ row.n }} words").asked == 1
+    assert table["answer"].tolist()[0]  # what came is there, and is asked anew only when told to
+    again = bench.spooled(frame, "write {{ row.n }} words")
+    assert (again.asked, again.known) == (0, 2)
+    assert [told.stage for told in bench.told(again.run.key)] == ["max_tokens", "complete"]
+    retried = bench.spooled(frame, "write {{ row.n }} words", retry_failed=True)
+    assert (retried.asked, retried.known) == (1, 1)
+    with pytest.raises(UsageProblem, match="Nothing of this batch is errored"):
+        batching.resend(bench.known()[0], (), bench.means)
 
 
 def test_a_lost_spool_costs_no_answer(start: Start) -> None:

@@ -67,8 +67,8 @@ class Batches:
         Returns
         -------
         Rows or None
-            Where each row has an answer already, or none can be asked, the rows: the map itself tells of
-            them. None where they were sent.
+            Where each row has an answer or a failure already, or none can be asked, the rows: the map itself
+            tells of them. None where they were sent.
 
         Raises
         ------
@@ -83,7 +83,10 @@ class Batches:
         with self._means(settings, chats, quiet=quiet) as means:
             run = self._run(question, into, means, chats)
             try:
-                spooled = batching.spool_rows(question, rows, run, means, again=line.has("again"))
+                known, retry = chats.store.asked.found, line.has("retry_failed")
+                spooled = batching.spool_rows(
+                    question, rows, run, means, known, again=line.has("again"), retry_failed=retry
+                )
             except (Stopped, KeyboardInterrupt):
                 raise _stopped(means.stop, "stopped before anything was sent") from None
             try:

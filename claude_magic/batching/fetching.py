@@ -23,6 +23,7 @@ from claude_magic.citations import Numbers
 from claude_magic.conversation.batch_values import FETCHED, GONE, SENDING, Came, Sent
 from claude_magic.ending import ended, stage_of
 from claude_magic.errors import ApiProblem, StoreProblem, UsageProblem
+from claude_magic.mapping import answered
 from claude_magic.stop import Stopped
 from claude_magic.values import Block, Turn, text_block
 
@@ -183,7 +184,7 @@ class _Spooled:
             turn = self._turn(result.message, place, demo=demo)
         except MalformedEvent:
             return Came(result.custom_id, "errored", "the result is no message that can be read")
-        return Came(result.custom_id, "answered", "", turn)
+        return Came(result.custom_id, "answered", answered(turn, None, None).error, turn)
 
     def _turn(self, message: Any, place: int, *, demo: bool) -> Turn:
         run = self._one.run

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from claude_magic.api import batches, models
 from claude_magic.batching.means import Means, must
+from claude_magic.conversation.asked import Kept
 from claude_magic.conversation.batch_values import Row, Run
 from claude_magic.errors import ClaudeMagicError, StoreProblem, UsageProblem
-from claude_magic.mapping import Asked, questions, shared_blocks
+from claude_magic.mapping import Asked, of_before, questions, shared_blocks
 from claude_magic.question import Question
 from claude_magic.rows import Rows
 from claude_magic.values import Usage
+
+Known = Callable[[Iterable[str]], Mapping[str, Kept]]
+"""What came of questions that were asked before."""
 
 _AT_ONCE = 1000
 _SECRETS = 20
@@ -33,7 +37,7 @@ class Spooled:
     parts : list of int
         Its batches, by their numbers in the store.
     rows, asked, known, refused : int
-        All rows; questions on disk; rows that have an answer already; rows that cannot be asked.
+        All rows; questions on disk; rows that have an answer or a failure already; rows that cannot be asked.
     underway : dict of int to int
         Rows that another batch has asked already, by its number in the store.
     input_tokens : int
@@ -74,11 +78,15 @@ class Spooled:
 class _Requests:
     """Rows as they become requests, one at a time; each is kept in the store."""
 
-    def __init__(self, question: Question, rows: Rows, spooled: Spooled, means: Means) -> None:
+    def __init__(
+        self, question: Question, rows: Rows, spooled: Spooled, means: Means, known: Known, *, retry: bool
+    ) -> None:
         self._question = question
         self._rows = rows
         self._spooled = spooled
         self._means = means
+        self._known = known
+        self._retry = retry
         self._seen: set[bytes] = set()
         self._noted: list[Row] = []
         self._cost_before: float | None = 0.0
@@ -115,12 +123,12 @@ class _Requests:
             return None
         key = prepared.key
         row = Row(number, key, label)
-        turn, batch = ("", 0) if again else self._means.shelf.known(key)
-        if turn:
+        kept = None if again else self._known([key]).get(key)
+        if kept is not None and not (self._retry and of_before(kept, self._question.shape).error):
             self._spooled.known += 1
-            self._noted.append(replace(row, outcome="answered", turn=turn))
+            self._noted.append(replace(row, outcome="answered", turn=kept.turn.id))
             return None
-        if batch:
+        if batch := 0 if again else self._means.shelf.under_way([key]).get(key, 0):
             self._spooled.underway[batch] += 1
             self._noted.append(replace(row, outcome="elsewhere"))
             return None
@@ -149,13 +157,26 @@ class _Requests:
         self._noted.append(replace(row, outcome="refused", error=said))
 
 
-def spool_rows(question: Question, rows: Rows, run: Run, means: Means, *, again: bool = False) -> Spooled:
+def spool_rows(
+    question: Question,
+    rows: Rows,
+    run: Run,
+    means: Means,
+    known: Known,
+    *,
+    again: bool = False,
+    retry_failed: bool = False,
+) -> Spooled:
     """Write what is asked of each row to disk, and keep it in the store. Nothing is sent.
 
     Parameters
     ----------
+    known : callable
+        What came of questions that were asked before.
     again : bool
         Whether rows are asked that have an answer already.
+    retry_failed : bool
+        Whether rows are asked that have failed before.
 
     Raises
     ------
@@ -170,7 +191,7 @@ def spool_rows(question: Question, rows: Rows, run: Run, means: Means, *, again:
     must(number)
     spooled = Spooled(replace(run, key=number))
     names: list[str] = []
-    requests = _Requests(question, rows, spooled, means)
+    requests = _Requests(question, rows, spooled, means, known, retry=retry_failed)
     try:
         for part in means.spool.written(requests.each(again=again)):
             names.append(part.name)

@@ -78,12 +78,7 @@ class AskedStore:
                     turn = save_turn(connection, one.turn, one.key)
                 except UNWRITABLE:  # no words for it in JSON: it is asked again the next time
                     continue
-                connection.execute("DELETE FROM failures WHERE question = ?", (one.key,))
-                if one.error:
-                    connection.execute(
-                        "INSERT INTO failures (question, turn, error) VALUES (?, ?, ?)",
-                        (one.key, turn, text_cell(one.error)),
-                    )
+                note(connection, one.key, turn, one.error)
             return True
 
         return self._access.write(work, False, durable=False)
@@ -96,6 +91,16 @@ class AskedStore:
             return True
 
         return self._access.write(work, False, durable=False)
+
+
+def note(connection: sqlite3.Connection, question: str, turn: int, error: str) -> None:
+    """Note why a question has no whole answer, ``""`` where it has; inside a transaction of the caller."""
+    connection.execute("DELETE FROM failures WHERE question = ?", (question,))
+    if error:
+        connection.execute(
+            "INSERT INTO failures (question, turn, error) VALUES (?, ?, ?)",
+            (question, turn, text_cell(error)),
+        )
 
 
 def _reading(keys: str) -> Callable[[sqlite3.Connection], dict[str, Kept]]:

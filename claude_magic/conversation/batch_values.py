@@ -132,6 +132,8 @@ class Came:
 
     Parameters
     ----------
+    error : str
+        Why it has no whole answer, in one line; ``""`` where it has.
     turn : Turn or None
         The turn it was answered by.
     """

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from claude_magic.conversation.access import Access
+from claude_magic.conversation.asked import note
 from claude_magic.conversation.batch_values import SPOOLED, Came, Row, Run, Sent, Told
 from claude_magic.conversation.codec import cell_text, said_of, text_cell
 from claude_magic.conversation.writing import save_turn
@@ -277,7 +278,7 @@ def _saved(connection: sqlite3.Connection, one: Came) -> Came:
     """Write the turn of an answer; one that JSON has no words for is told as an error."""
     try:
         if one.turn is not None:
-            save_turn(connection, one.turn, one.question)
+            note(connection, one.question, save_turn(connection, one.turn, one.question), one.error)
     except (ValueError, TypeError, RecursionError) as error:
         return Came(one.question, "errored", f"its answer cannot be kept ({error})")
     return one

@@ -2,7 +2,7 @@
 
 from claude_magic.mapping.engine import MapResult
 from claude_magic.mapping.maps import MapReach, ask_rows, limited, of_a_map, totals
-from claude_magic.mapping.outcomes import answered, failed
+from claude_magic.mapping.outcomes import answered, failed, of_before
 from claude_magic.mapping.questions import Asked, alike, questions, shared_blocks
 from claude_magic.mapping.under_way import refuse_twice, refuse_under_way
 
@@ -16,6 +16,7 @@ __all__ = [
     "failed",
     "limited",
     "of_a_map",
+    "of_before",
     "questions",
     "refuse_twice",
     "refuse_under_way",

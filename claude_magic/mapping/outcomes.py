@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from claude_magic.conversation.asked import Kept
 from claude_magic.display.status import ended_how
 from claude_magic.rows import Outcome
 from claude_magic.structured import Shape, record_of, result
@@ -43,6 +44,12 @@ def answered(
     if problem is None:
         return replace(outcome, fields=record_of(data, shape.fields))
     return replace(outcome, stage="failed" if turn.stage == "complete" else turn.stage)
+
+
+def of_before(kept: Kept, shape: Shape | None) -> Outcome:
+    """The outcome of a row that was asked before; one with an error is a failed one."""
+    outcome = answered(kept.turn, None, shape, reused=True)
+    return replace(outcome, error=kept.error) if kept.error else outcome
 
 
 def failed(error: str, stage: str = "failed", *, reused: bool = False) -> Outcome:

@@ -11,7 +11,7 @@ from claude_magic.api.budget import SHORTEST
 from claude_magic.conversation.asked import Kept
 from claude_magic.display.status import about, money
 from claude_magic.errors import ClaudeMagicError, UsageProblem
-from claude_magic.mapping.outcomes import answered, failed, one_line
+from claude_magic.mapping.outcomes import failed, of_before, one_line
 from claude_magic.mapping.purse import Purse
 from claude_magic.mapping.questions import Asked, alike, questions, shared_blocks
 from claude_magic.prepared import Prepared
@@ -209,9 +209,7 @@ def plan(
         if kept is None:
             made.tasks.append(task)
             continue
-        outcome = answered(kept.turn, None, question.shape, reused=True)
-        if kept.error:
-            outcome = replace(outcome, error=kept.error)
+        outcome = of_before(kept, question.shape)
         if outcome.error and retry_failed:
             made.tasks.append(task)
             continue

@@ -64,7 +64,7 @@ def main(count: int) -> None:
             run = Run(0, time.time(), "book", "talk", "", means.host, model.id, question.prompt, "out")
             tell("imported, server started", began)
             began = time.perf_counter()
-            spooled = batching.spool_rows(question, rows_of(range(count)), run, means)
+            spooled = batching.spool_rows(question, rows_of(range(count)), run, means, store.asked.found)
             size = sum(path.stat().st_size for path in spool.folder.iterdir())
             tell(f"on disk ({size / 1e6:.0f} MB)", began)
             began = time.perf_counter()
