@@ -115,11 +115,13 @@ class Plan:
             tokens = round(scale * sum(task.prompt.prompt_tokens for task in self.tasks))
             parts.append(f"≈{tokens:,} input tokens")
             costs = [self.cost(task.prompt) for task in self.tasks]
-            longest = self.cost(Usage(), self.most)
-            if None not in costs and longest is not None:
-                asked = scale * sum(cost or 0.0 for cost in costs)
-                parts.append(f"{about(asked)} for the input")
-                parts.append(self._at_most(asked, longest * count))
+            longest = [self.cost(task.prompt, self.most) for task in self.tasks]
+            if None not in costs and None not in longest:
+                alone = sum(cost or 0.0 for cost in costs)
+                # Not of an empty prompt: what is asked decides what a token of the answer costs.
+                answers = sum(cost or 0.0 for cost in longest) - alone
+                parts.append(f"{about(scale * alone)} for the input")
+                parts.append(self._at_most(scale * alone, answers))
         return " · ".join(parts)
 
     def _at_most(self, asked: float, answers: float) -> str:

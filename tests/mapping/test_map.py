@@ -412,6 +412,17 @@ def test_the_preview_of_a_batch_tells_half_the_price(world: World) -> None:
         assert told[0] / 2 <= told[1] < told[0] / 2 * 1.1
 
 
+def test_a_long_prompt_makes_its_answer_dearer(world: World) -> None:
+    kernel, _, _ = world
+    kernel.run("long = 'word ' * 150_000")
+    for flags, factor in (("", 5), ("--batch", 2.5)):
+        line = f"%%claude_map --over range(2) {flags} --dry-run --max-tokens 4000 -m haiku"
+        told = kernel.run(f"{line}\n{{{{ long }}}} {{{{ row }}}}", allow_stdin=False).result
+        asked, most = (float(re.findall(rf"{word} ?\$([\d.]+) ", told)[-1]) for word in ("≈", "at most"))
+        answers = 2 * 4000 * 0.5e-6 * factor
+        assert most == pytest.approx(answers + (asked if flags else 0.0), abs=2e-4), told
+
+
 def test_rows_that_ask_the_same_and_rows_without_a_value_are_told_before(world: World) -> None:
     kernel, server, _ = world
     before = len(server.requests)
