@@ -302,15 +302,17 @@ class Asker:
 
     def _look(self, problem: BaseException | None, key: str, outcome: Outcome) -> None:
         """Where one row after the other fails alike, or the API wants to be left alone, ask no more."""
-        if not outcome.error or not isinstance(problem, ApiProblem):
-            self._alike = ("", [])
+        api = problem if outcome.error and isinstance(problem, ApiProblem) else None
+        said = "" if api is None else str(api.args[0])
+        if said != self._alike[0] and not self._given_up:  # what it was given up for stays
+            self._alike = (said, [])
+        if api is None or said != self._alike[0]:
             return
-        said = str(problem.args[0])
-        self._alike = (said, [*self._alike[1], key] if said == self._alike[0] else [key])
-        asked = problem.retry_after
+        self._alike[1].append(key)
+        asked = api.retry_after
         too_long = asked is not None and asked > self._asking.means.patience.longest_wait
         if self._ended is None and self._todo and (too_long or len(self._alike[1]) >= ALIKE):
-            self._ended, self._given_up = problem, True
+            self._ended, self._given_up = api, True
 
     def _show(self, *, now: bool = False) -> None:
         self._asking.watch.update(self._count.tally(self._pace.width, self._pace.held))
