@@ -59,12 +59,15 @@ class MapResult:
         In numbers.
     problem : BaseException or None
         What ended it before all rows were asked; None also where the Stop button did.
+    unkept : int
+        Rows whose answers or failures the store has not taken: the next run asks them again.
     """
 
     frame: Any = field(repr=False)
     outcomes: tuple[Outcome, ...] = field(repr=False)
     tally: Tally
     problem: BaseException | None = None
+    unkept: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,7 @@ class Asker:
         self._alike: tuple[str, list[str]] = ("", [])
         self._given_up = False
         self._unwritten: list[Kept] = []
-        """What the disk did not take: it is tried again with what comes next."""
+        """What the disk did not take: it is tried again with what comes next, and at the end."""
         self._due = 0.0
         self._frame: Any = None
 
@@ -187,8 +190,10 @@ class Asker:
                 self._jobs.put(None)
             for job in self._under_way.values():  # it does not let go: it is not known how far it came
                 self._put(job.task, failed("It was stopped; what came of it is not known.", "interrupted"))
+            self._write()
             self._show(now=True)
-        return MapResult(self._frame, self._outcomes(), self._count.tally(self._pace.width), self._ended)
+        tally = self._count.tally(self._pace.width)
+        return MapResult(self._frame, self._outcomes(), tally, self._ended, self._unkept())
 
     def _workers(self) -> Sequence[threading.Thread]:
         count = min(self._asking.concurrency, len(self._plan.tasks))
@@ -270,12 +275,20 @@ class Asker:
             ended.append(self._done.get(timeout=_TICK))
             while len(ended) < _AT_ONCE:
                 ended.append(self._done.get_nowait())
-        kept = [one for done in ended if (one := self._kept(done)) is not None]
-        self._unwritten += kept
+        self._unwritten += [one for done in ended if (one := self._kept(done)) is not None]
+        self._write()
+
+    def _write(self) -> None:
+        """Keep what has ended and is not kept yet."""
         if self._unwritten and self._asking.store.record(self._unwritten):
             self._unwritten = []
         if self._given_up:  # what failed so is no row's own fault
             self._asking.store.forget_failures(self._alike[1])
+
+    def _unkept(self) -> int:
+        """Rows of which something came that could not be written."""
+        lost = {one.key for one in self._unwritten if one.turn.stage != "interrupted"}
+        return sum(len(task.numbers) for task in self._plan.tasks if task.key in lost)
 
     def _kept(self, done: _Done) -> Kept | None:
         """Count a question that has ended; what is to be kept of it."""

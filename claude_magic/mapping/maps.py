@@ -133,8 +133,9 @@ def ask_rows(line: Line, question: Question, rows: Rows, reach: MapReach) -> Map
     reach.show(summary(result, rows, line.one("into")))
     problem = None if result.problem is None else told(result.problem)
     if stop.interrupted:
-        # What the next run finds: neither those stopped under way, nor those of which no question was made.
-        kept = result.tally.done - result.tally.stopped - unasked
+        # What the next run finds: neither those stopped under way, nor those of which no question was made
+        # or which could not be written.
+        kept = result.tally.done - result.tally.stopped - unasked - result.unkept
         problem = Interrupted(f"stopped by an interrupt; {kept:,} of {result.tally.total:,} rows are kept")
     return replace(result, problem=problem)
 

@@ -50,6 +50,10 @@ def summary(result: MapResult, rows: Rows, into: str) -> Table:
     more = len(result.outcomes) - len(first)
     if more > 0:
         foot.insert(0, f"{more:,} more row{'' if more == 1 else 's'}{f' in {into}' if into else ''}")
+    if lost := result.unkept:
+        foot.append(
+            f"{lost:,} row{'' if lost == 1 else 's'} could not be kept in the store; the next run asks again"
+        )
     return Table(("row", "answer", "stage"), cells, title=_counted(result.tally), foot=tuple(foot))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import anthropic
@@ -11,12 +11,15 @@ import pytest
 from claude_magic.api import models
 from claude_magic.api.files import Files
 from claude_magic.api.patience import Patience
+from claude_magic.conversation.asked import Kept
 from claude_magic.conversation.store import Store
 from claude_magic.display.frontend import NoView
 from claude_magic.errors import RequestRefused
 from claude_magic.exchange import Means, NotKept
+from claude_magic.mapping import engine
 from claude_magic.mapping.engine import ALIKE, Asker, Asking, _Done, _Job
 from claude_magic.mapping.plan import Plan, plan
+from claude_magic.mapping.summary import summary
 from claude_magic.mapping.tally import Tally
 from claude_magic.question import Question
 from claude_magic.rows import rows_of
@@ -70,3 +73,23 @@ def test_what_comes_after_giving_up_leaves_no_failure_of_those_alike(store: Stor
     well, odd = made.tasks[ALIKE].key, made.tasks[ALIKE + 2].key
     assert {key: kept.error for key, kept in found.items()} == {well: "", odd: str(other)}
     assert len(planned(store, 3 * ALIKE).tasks) == 3 * ALIKE - 2  # the next run asks what is missing
+
+
+@pytest.mark.parametrize("failures", [1, 9])
+def test_what_the_disk_did_not_take_is_tried_once_more_and_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    tries, record = [False] * failures, store.asked.record
+
+    def fails_at_first(ended: Sequence[Kept]) -> bool:
+        return tries.pop() if tries else record(ended)
+
+    monkeypatch.setattr(store.asked, "record", fails_at_first)
+    monkeypatch.setattr(engine, "ask", lambda *_: (a_turn("q"), None))
+    made = planned(store, 1)
+    result = asker(made, store).run()
+    assert result.outcomes[0].text == "An answer to: q"
+    assert result.unkept == (failures > 1)
+    assert bool(store.asked.found([made.tasks[0].key])) == (failures == 1)
+    told = "1 row could not be kept in the store; the next run asks again"
+    assert (told in summary(result, made.rows, "out").foot) == (failures > 1)
