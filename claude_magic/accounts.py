@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from claude_magic.api import models
 from claude_magic.api.budget import KERNEL, QUESTION, TODAY, Limit
 from claude_magic.api.estimate import Densities, pieces
@@ -13,6 +15,8 @@ class Accounts:
     """What this kernel has spent since it started."""
 
     def __init__(self) -> None:
+        self.began = time.time()
+        """When it started, in seconds since the epoch."""
         self._densities = Densities()
         # What the demo answered, at list price, and what was paid are different purses.
         self._spent = {True: 0.0, False: 0.0}
@@ -25,7 +29,7 @@ class Accounts:
         return self._densities.density(model.id, model.density)
 
     def limits(
-        self, max_cost: float, settings: Settings, spent_today: float, *, demo: bool
+        self, max_cost: float, settings: Settings, today: float, under_way: float, *, demo: bool
     ) -> tuple[Limit, ...]:
         """What a question may cost.
 
@@ -33,8 +37,10 @@ class Accounts:
         ----------
         max_cost : float
             USD for this question; 0 for no limit.
-        spent_today : float
-            USD that the notebook has spent today, as the store knows it.
+        today : float
+            USD that the notebook has spent today, as the store knows it, and what batches may still cost.
+        under_way : float
+            USD that this kernel's batches may still cost.
         demo : bool
             Whether the demo model is asked: its list prices and what is paid are never summed.
         """
@@ -49,12 +55,12 @@ class Accounts:
                 )
             )
         if settings.budget:
-            spent = spent_today + self.apart(demo=demo)
+            spent = today + self.apart(demo=demo)
             advice = "set %claude_config budget=… (0 for none)"
             limits.append(Limit(TODAY, settings.budget, spent, advice))
         if settings.session_budget:
             advice = "set %claude_config session_budget=… (0 for none)"
-            limits.append(Limit(KERNEL, settings.session_budget, self._spent[demo], advice))
+            limits.append(Limit(KERNEL, settings.session_budget, self._spent[demo] + under_way, advice))
         return tuple(limits)
 
     def apart(self, *, demo: bool) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,6 +12,7 @@ from claude_magic.conversation.history import Conversation, OnRerun, nth_of_cell
 from claude_magic.conversation.notebook import Notebook, conversation_ids, is_kin, settle
 from claude_magic.conversation.reading import Summary
 from claude_magic.conversation.store import Store
+from claude_magic.conversation.usage import midnight
 from claude_magic.ending import recovered
 from claude_magic.errors import UsageProblem, did_you_mean
 from claude_magic.places import Asked, Place, going_on
@@ -226,8 +227,12 @@ class Chats:
 
     def spent_today(self, *, demo: bool) -> float:
         """USD that this notebook's questions have cost since midnight, replaced and undone ones included."""
-        midnight = dt.datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-        return self.store.spent_since(self.key, midnight.timestamp(), demo=demo)
+        return self.store.spent_since(self.key, midnight(time.time()), demo=demo)
+
+    def under_way(self, since: float | None = None, *, demo: bool) -> float:
+        """USD that batches may still cost which this notebook has sent since a moment, or since midnight."""
+        since = midnight(time.time()) if since is None else since
+        return self.store.batches.outstanding(self.key, since, demo=demo)
 
     def undo(self, count: int) -> int:
         """Take the last turns back; return how many left."""

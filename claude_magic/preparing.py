@@ -207,5 +207,7 @@ class Preparing:
         demo = self._accounts.demo
         if demo is None:
             demo = is_loopback(self._connection.client(settings).base_url)
-        spent = self._entered(settings).spent_today(demo=demo) if settings.budget else 0.0
-        return self._accounts.limits(max_cost, settings, spent, demo=demo)
+        chats, accounts = self._entered(settings), self._accounts
+        today = chats.spent_today(demo=demo) + chats.under_way(demo=demo) if settings.budget else 0.0
+        kernel = chats.under_way(accounts.began, demo=demo) if settings.session_budget else 0.0
+        return accounts.limits(max_cost, settings, today, kernel, demo=demo)

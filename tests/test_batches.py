@@ -275,3 +275,18 @@ def test_failed_rows_are_sent_when_they_are_to_be_asked_again(kernel: Kernel) ->
     assert "3 questions sent (" in said(kernel, again.replace("range(2)", "range(3)"))
     said(kernel, "%claude_batches --wait")
     assert "2 questions sent (" in said(kernel, again)
+
+
+def test_a_batch_under_way_counts_against_the_budget_of_all_questions(kernel: Kernel) -> None:
+    kernel.run("%claude_config budget=0.0035")
+    assert "6 questions sent" in said(kernel, MAP)
+    live = MAP.replace("--batch", "--limit 2").replace("number", "another")
+    over = [line_of(kernel, live), line_of(kernel, "%%claude --max-tokens 100\nsay: fine")]
+    assert "out: 6 answered" in said(kernel, "%claude_batches --wait")
+    done = kernel.run("%%claude --max-tokens 100\nsay: fine", cell_id="cell")
+    kernel.run("%claude_config budget=0")
+    for line in over:
+        assert "Over the limit of $0.0035 for this notebook today" in line
+        assert "is spent or under way" in line
+        assert line.endswith("Nothing was sent.")
+    assert done.status == "ok", done.error

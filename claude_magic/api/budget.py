@@ -27,7 +27,7 @@ class Limit:
     usd : float
         The limit in USD.
     spent : float
-        What has been spent of it, in USD.
+        What has been spent of it, in USD, and what batches under way may still cost.
     advice : str
         How to raise it.
     """
@@ -155,7 +155,7 @@ def _each(prices: Sequence[tuple[float, float]], max_tokens: int, limit: Limit) 
     asked, token = sum(price for price, _ in prices), sum(price for _, price in prices)
     tokens = (limit.usd - limit.spent - asked) / token
     if int(tokens) < min(SHORTEST, max_tokens):
-        spent = f"{_usd(limit.spent)} is spent already and " if limit.spent else ""
+        spent = f"{_usd(limit.spent)} is spent or under way, and " if limit.spent else ""
         leaves = ", which leaves too little for an answer" if limit.spent + asked < limit.usd else ""
         several = len(prices) > 1
         what = f"the {len(prices)} questions alone" if several else "the question alone"

@@ -5,20 +5,16 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from claude_magic import batching
 from claude_magic.api import batches as api
-from claude_magic.api.address import is_loopback
-from claude_magic.api.budget import KERNEL, TODAY, Limit
 from claude_magic.api.spool import Most, Spool
 from claude_magic.around import Around
-from claude_magic.batching import Means, Spooled, lines
+from claude_magic.batching import Means, lines
 from claude_magic.chats import Chats
 from claude_magic.conversation.batch_values import FETCHED, GONE, SENDING, Run, Sent
-from claude_magic.conversation.usage import midnight
 from claude_magic.display.bar import bar_of
 from claude_magic.display.frontend import running_cell
 from claude_magic.display.table import Table
@@ -50,7 +46,6 @@ class Batches:
     def __init__(self, around: Around, maps: Maps) -> None:
         self._around = around
         self._maps = maps
-        self._began = time.time()
         self._last: tuple[int, Rows] | None = None
         self.most = Most()
         """What one batch may hold."""
@@ -94,7 +89,8 @@ class Batches:
                     batching.discard(spooled, means)
                     refuse_under_way(spooled.underway, means.shelf.batches())
                     return rows
-                self._check(question, spooled, means, chats)
+                costs, longest = (spooled.most_cost, spooled.input_cost), (question.model.id, question.most)
+                batching.check_limits(spooled.asked, *costs, longest, question.limits)
                 self._around.allow_secrets(settings, spooled.secrets)
                 if spooled.asked == 1 and not quiet and (told_alike := alike(question, len(rows))):
                     self._say(settings, [], told_alike)
@@ -140,7 +136,7 @@ class Batches:
             if line.has("cancel"):
                 self._cancel(one, means)
             elif line.has("resend"):
-                self._resend(one, line, settings, chats, means)
+                self._resend(one, line, settings, means)
             else:
                 self._fetch(one, into, means, settings, wait=line.has("wait"))
         return None
@@ -200,27 +196,6 @@ class Batches:
             how,
         )
 
-    def _check(self, question: Question, spooled: Spooled, means: Means, chats: Chats) -> None:
-        most = question.most
-        limits = self._with_outstanding(question.limits, means, chats)
-        batching.check_limits(
-            spooled.asked, spooled.most_cost, spooled.input_cost, (question.model.id, most), limits
-        )
-
-    def _with_outstanding(self, limits: Sequence[Limit], means: Means, chats: Chats) -> list[Limit]:
-        """Limits with what batches that are under way may still cost."""
-        demo = self._around.accounts.demo
-        demo = is_loopback(means.client.base_url) if demo is None else demo
-        since = {TODAY: midnight(time.time()), KERNEL: self._began}
-        return [
-            replace(
-                limit, spent=limit.spent + means.shelf.outstanding(chats.key, since[limit.what], demo=demo)
-            )
-            if limit.what in since
-            else limit
-            for limit in limits
-        ]
-
     def _say(self, settings: Settings, ids: Sequence[str], done: str, *rest: str) -> None:
         """Say a line; the ids, other at each run, are in it only where somebody watches."""
         if settings.quiet:
@@ -265,7 +240,7 @@ class Batches:
             "No further row of it is answered. What was answered until then is charged, and fetched as ever."
         )
 
-    def _resend(self, one: Sent, line: Line, settings: Settings, chats: Chats, means: Means) -> None:
+    def _resend(self, one: Sent, line: Line, settings: Settings, means: Means) -> None:
         note = batching.refresh(one, means)
         one = _again(one, means)
         if note and (one.status != GONE or one.run.host != means.host):
@@ -275,8 +250,7 @@ class Batches:
             one = _again(one, means)
         if one.id and one.status not in (FETCHED, GONE):
             raise UsageProblem(f"{lines.not_yet([one])} Nothing was sent.")
-        limits = self._with_outstanding(self._around.preparing.limits(line, settings), means, chats)
-        sent = batching.resend(one, limits, means)
+        sent = batching.resend(one, self._around.preparing.limits(line, settings), means)
         count = sum(each.total for each in sent)
         done = f"{count:,} question{'' if count == 1 else 's'} sent again"
         self._say(

@@ -154,7 +154,7 @@ class Plan:
             )
         whole = sum(cost or 0.0 for cost in costs)
         if whole > limit.usd - limit.spent:
-            spent = f", of which {money(limit.spent)} is spent already" if limit.spent else ""
+            spent = f", of which {money(limit.spent)} is spent or under way" if limit.spent else ""
             raise UsageProblem(
                 f"Over the limit of {money(limit.usd)} for {limit.what}{spent}: {len(self.tasks):,} "
                 f"questions would cost about {money(whole)} even with the shortest answers. Take fewer "
