@@ -143,11 +143,16 @@ def priced(model: models.Model, prompt: Usage, limit: Limit) -> tuple[float, flo
     asked = models.cost(model, prompt)
     whole = models.cost(model, replace(prompt, output_tokens=1_000_000))
     if asked is None or whole is None:
-        raise UsageProblem(
-            f"No price is known for {model.id}, so the limit of {_usd(limit.usd)} for {limit.what} "
-            f"cannot be kept. Choose another model, or {limit.advice}. Nothing was sent."
-        )
+        raise unpriced(model.id, limit)
     return asked, (whole - asked) / 1_000_000
+
+
+def unpriced(model: str, limit: Limit) -> UsageProblem:
+    """What is raised where a limit cannot be kept, for want of a price."""
+    return UsageProblem(
+        f"No price is known for {model}, so the limit of {_usd(limit.usd)} for {limit.what} "
+        f"cannot be kept. Choose another model, or {limit.advice}. Nothing was sent."
+    )
 
 
 def _each(prices: Sequence[tuple[float, float]], max_tokens: int, limit: Limit) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from claude_magic.api.budget import Limit
+from claude_magic.api.budget import Limit, unpriced
 from claude_magic.conversation.batch_values import Sent
 from claude_magic.display.status import money
 from claude_magic.errors import UsageProblem
@@ -35,10 +35,7 @@ def check_limits(
     """
     for limit in limits:
         if cost is None or input_cost is None:
-            raise UsageProblem(
-                f"No price is known for {question[0]}, so the limit of {money(limit.usd)} for {limit.what} "
-                f"cannot be kept. Choose another model, or {limit.advice}. Nothing was sent."
-            )
+            raise unpriced(question[0], limit)
         left = limit.usd - limit.spent
         if cost <= left:
             continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from claude_magic.api import models
-from claude_magic.api.budget import SHORTEST
+from claude_magic.api.budget import SHORTEST, priced
 from claude_magic.conversation.asked import Kept
 from claude_magic.display.status import about, money
 from claude_magic.errors import ClaudeMagicError, UsageProblem
@@ -146,13 +146,8 @@ class Plan:
             return
         limit = Purse(self.question.limits).tightest
         shortest = min(SHORTEST, self.most)
-        costs = [self.cost(task.prompt, shortest) for task in self.tasks]
-        if None in costs:
-            raise UsageProblem(
-                f"No price is known for {self.question.model.id}, so the limit of {money(limit.usd)} for "
-                f"{limit.what} cannot be kept. Choose another model, or {limit.advice}. Nothing was sent."
-            )
-        whole = sum(cost or 0.0 for cost in costs)
+        prices = [priced(self.question.model, task.prompt, limit) for task in self.tasks]
+        whole = sum(asked + shortest * token for asked, token in prices)
         if whole > limit.usd - limit.spent:
             spent = f", of which {money(limit.spent)} is spent or under way" if limit.spent else ""
             raise UsageProblem(
