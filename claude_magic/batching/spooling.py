@@ -12,7 +12,7 @@ from claude_magic.batching.means import Means, must
 from claude_magic.conversation.asked import Kept
 from claude_magic.conversation.batch_values import Row, Run
 from claude_magic.errors import ClaudeMagicError, StoreProblem, UsageProblem
-from claude_magic.mapping import Asked, of_before, questions, shared_blocks
+from claude_magic.mapping import RowQuestion, of_before, questions, shared_blocks
 from claude_magic.question import Question
 from claude_magic.rows import Rows
 from claude_magic.values import Usage
@@ -115,7 +115,7 @@ class _Requests:
             if found is not None:
                 yield found
 
-    def _request(self, asked: Asked, *, again: bool) -> tuple[str, bytes] | None:
+    def _request(self, asked: RowQuestion, *, again: bool) -> tuple[str, bytes] | None:
         number, label = asked.row.number, _plain(asked.row.label)
         prepared, problem = asked.prepared, asked.problem
         if prepared is None:

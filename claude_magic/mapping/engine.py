@@ -20,7 +20,7 @@ from claude_magic.errors import ApiProblem, UsageProblem
 from claude_magic.exchange import Means, ask
 from claude_magic.mapping.outcomes import answered, failed, one_line
 from claude_magic.mapping.plan import Plan, Task
-from claude_magic.mapping.purse import Purse
+from claude_magic.mapping.purse import MapPurse
 from claude_magic.mapping.tally import Count, Tally
 from claude_magic.prepared import Prepared
 from claude_magic.rows import NOT_ASKED, Outcome, table_of
@@ -71,7 +71,7 @@ class MapResult:
 
 
 @dataclass(frozen=True)
-class Asking:
+class MapMeans:
     """What a map needs of the world.
 
     Parameters
@@ -145,13 +145,13 @@ class _First(NoView):
 class Asker:
     """One map under way. Made for a plan, run once."""
 
-    def __init__(self, plan: Plan, asking: Asking) -> None:
+    def __init__(self, plan: Plan, means: MapMeans) -> None:
         self._plan = plan
-        self._asking = asking
-        self._stop = asking.means.stop
+        self._map = means
+        self._stop = means.means.stop
         tokens = [task.prompt.prompt_tokens for task in plan.tasks]
-        self._pace = Pace(asking.concurrency, sum(tokens) / len(tokens) if tokens else 0.0)
-        self._purse = Purse(plan.question.limits)
+        self._pace = Pace(means.concurrency, sum(tokens) / len(tokens) if tokens else 0.0)
+        self._purse = MapPurse(plan.question.limits)
         self._count = Count(plan.outcomes)
         self._todo = deque(plan.tasks)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -196,7 +196,7 @@ class Asker:
         return MapResult(self._frame, self._outcomes(), tally, self._ended, self._unkept())
 
     def _workers(self) -> Sequence[threading.Thread]:
-        count = min(self._asking.concurrency, len(self._plan.tasks))
+        count = min(self._map.concurrency, len(self._plan.tasks))
         threads = [
             threading.Thread(target=self._work, name=f"claude-magic-map-{number}", daemon=True)
             for number in range(count)
@@ -211,15 +211,15 @@ class Asker:
             ticket = _Ticket(self._pace)
             try:
                 # Only the first question is asked while it has not begun.
-                view = self._asking.means.view if self._first.begun else self._first
-                turn, problem = ask(job.prepared, replace(self._asking.means, view=view, gate=ticket))
+                view = self._map.means.view if self._first.begun else self._first
+                turn, problem = ask(job.prepared, replace(self._map.means, view=view, gate=ticket))
             except BaseException as error:  # noqa: BLE001 - told by the row's own line
                 turn, problem = job.prepared.turn(Answer(), "failed"), error
             self._done.put(_Done(job, turn, problem, ticket.sent))
 
     def _feed(self) -> None:
         """Hand questions to the threads, a few more than they are: none has to wait for the next."""
-        room = self._asking.concurrency + 2 if self._first.begun else 1
+        room = self._map.concurrency + 2 if self._first.begun else 1
         while self._todo and self._ended is None and not self._stop.asked and len(self._under_way) < room:
             task = self._todo[0]
             granted = self._granted(task)
@@ -266,7 +266,7 @@ class Asker:
         # A hair more: what is reckoned twice must not come out a token less.
         limits = tuple(replace(limit, usd=limit.usd * (1 + 1e-9)) for limit in limits)
         question = replace(prepared.question, limits=limits)
-        return replace(prepared, question=question, conversation=self._asking.conversation, began=time.time())
+        return replace(prepared, question=question, conversation=self._map.conversation, began=time.time())
 
     def _take(self) -> None:
         """Take what has ended, and keep it, all at once."""
@@ -280,10 +280,10 @@ class Asker:
 
     def _write(self) -> None:
         """Keep what has ended and is not kept yet."""
-        if self._unwritten and self._asking.store.record(self._unwritten):
+        if self._unwritten and self._map.store.record(self._unwritten):
             self._unwritten = []
         if self._given_up:  # what failed so is no row's own fault
-            self._asking.store.forget_failures(self._alike[1])
+            self._map.store.forget_failures(self._alike[1])
 
     def _unkept(self) -> int:
         """Rows of which something came that could not be written."""
@@ -299,7 +299,7 @@ class Asker:
         self._longest = max(self._longest, turn.usage.output_tokens)
         if not done.sent and turn.stage == "interrupted":
             return None
-        self._asking.spent(turn)
+        self._map.spent(turn)
         self._count.ended(turn)
         outcome = answered(turn, done.problem, self._plan.question.shape)
         self._put(job.task, outcome)
@@ -323,18 +323,18 @@ class Asker:
             return
         self._alike[1].append(key)
         asked = api.retry_after
-        too_long = asked is not None and asked > self._asking.means.patience.longest_wait
+        too_long = asked is not None and asked > self._map.means.patience.longest_wait
         if self._ended is None and self._todo and (too_long or len(self._alike[1]) >= ALIKE):
             self._ended, self._given_up = api, True
 
     def _show(self, *, now: bool = False) -> None:
-        self._asking.watch.update(self._count.tally(self._pace.width, self._pace.held))
+        self._map.watch.update(self._count.tally(self._pace.width, self._pace.held))
         begun = time.monotonic()
         if not now and begun < self._due:
             return
         rows, shape = self._plan.rows, self._plan.question.shape
         self._frame = table_of(rows, self._plan.outcomes, None if shape is None else shape.fields)
-        self._asking.publish(self._frame)
+        self._map.publish(self._frame)
         # A large table takes its time, and most of the time is for the asking.
         self._due = begun + max(EVERY, 10 * (time.monotonic() - begun))
 

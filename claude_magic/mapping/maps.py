@@ -13,7 +13,7 @@ from claude_magic.display.table import Table
 from claude_magic.errors import Interrupted, UsageProblem
 from claude_magic.exchange import Means
 from claude_magic.flags import MAP, Line, whole_number
-from claude_magic.mapping.engine import Asker, Asking, MapResult, told
+from claude_magic.mapping.engine import Asker, MapMeans, MapResult, told
 from claude_magic.mapping.plan import Plan, plan
 from claude_magic.mapping.summary import Watching, summary
 from claude_magic.prepared import Prepared
@@ -116,7 +116,7 @@ def ask_rows(line: Line, question: Question, rows: Rows, reach: MapReach) -> Map
     if made.alike:
         reach.say(made.alike)
     reach.say(made.estimate())
-    asking = Asking(
+    means = MapMeans(
         reach.means,
         reach.store,
         reach.home() if made.tasks else "",
@@ -127,7 +127,7 @@ def ask_rows(line: Line, question: Question, rows: Rows, reach: MapReach) -> Map
     )
     unasked = sum(outcome is not None and not outcome.reused for outcome in made.outcomes)
     try:
-        result = Asker(made, asking).run()
+        result = Asker(made, means).run()
     finally:
         reach.bar.close()
     reach.show(summary(result, rows, line.one("into")))

@@ -12,8 +12,8 @@ from claude_magic.conversation.asked import Kept
 from claude_magic.display.status import about, money
 from claude_magic.errors import ClaudeMagicError, UsageProblem
 from claude_magic.mapping.outcomes import failed, of_before, one_line
-from claude_magic.mapping.purse import Purse
-from claude_magic.mapping.questions import Asked, alike, questions, shared_blocks
+from claude_magic.mapping.purse import MapPurse
+from claude_magic.mapping.questions import RowQuestion, alike, questions, shared_blocks
 from claude_magic.prepared import Prepared
 from claude_magic.question import Question
 from claude_magic.rows import Outcome, Rows
@@ -83,7 +83,7 @@ class Plan:
     alike: str = ""
     missing: int = 0
 
-    def asked(self, number: int) -> Asked:
+    def asked(self, number: int) -> RowQuestion:
         """The question of a row, made anew."""
         return next(questions(self.question, [self.rows[number]], self.shared))
 
@@ -128,7 +128,7 @@ class Plan:
         """What it may cost at most, of USD for the input and USD for the longest answers."""
         if self.batch:  # it is not kept short on its way: where a limit leaves less, it is not sent
             return f"at most {money(asked + answers)} with answers of {self.most:,} tokens, at half price"
-        purse = Purse(self.question.limits)
+        purse = MapPurse(self.question.limits)
         if asked + answers > purse.left:
             limit = purse.tightest
             return f"at most {money(max(0.0, purse.left))} in all, which the limit for {limit.what} leaves"
@@ -144,7 +144,7 @@ class Plan:
         """
         if not (self.question.limits and self.tasks):
             return
-        limit = Purse(self.question.limits).tightest
+        limit = MapPurse(self.question.limits).tightest
         shortest = min(SHORTEST, self.most)
         prices = [priced(self.question.model, task.prompt, limit) for task in self.tasks]
         whole = sum(asked + shortest * token for asked, token in prices)
@@ -161,7 +161,7 @@ def plan(
     question: Question,
     rows: Rows,
     known: Callable[[Iterable[str]], Mapping[str, Kept]],
-    breaking: Breaking[Asked | None],
+    breaking: Breaking[RowQuestion | None],
     *,
     again: bool = False,
     retry_failed: bool = False,
@@ -216,7 +216,7 @@ def plan(
     return made
 
 
-def _each(asked: Iterator[Asked], breaking: Breaking[Asked | None]) -> Iterator[Asked]:
+def _each(asked: Iterator[RowQuestion], breaking: Breaking[RowQuestion | None]) -> Iterator[RowQuestion]:
     while (one := breaking(lambda: next(asked, None))) is not None:
         yield one
 

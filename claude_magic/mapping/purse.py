@@ -9,7 +9,7 @@ from claude_magic.api.budget import Limit
 _HAIR = 1e-12
 
 
-class Purse:
+class MapPurse:
     """What the limits of a map leave.
 
     Parameters

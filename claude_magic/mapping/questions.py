@@ -18,7 +18,7 @@ NAMES = ("row", "index")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RowQuestion:
     """What is asked of a row.
 
     Parameters
@@ -47,7 +47,7 @@ def shared_blocks(question: Question) -> tuple[Block, ...]:
 
 def questions(
     question: Question, rows: Iterable[Row], shared: tuple[Block, ...] | None = None
-) -> Iterator[Asked]:
+) -> Iterator[RowQuestion]:
     """What is asked of each row, evaluated and encoded when it is taken; in the thread that takes it.
 
     Parameters
@@ -72,10 +72,10 @@ def questions(
         try:
             prepared = prepare(replace(asked, namespace=names), common)
         except ClaudeMagicError as problem:
-            yield Asked(row, None, problem)
+            yield RowQuestion(row, None, problem)
         else:
             # The names are needed no more, and would keep the row alive.
-            yield Asked(row, replace(prepared, question=asked))
+            yield RowQuestion(row, replace(prepared, question=asked))
 
 
 def alike(question: Question, rows: int) -> str:

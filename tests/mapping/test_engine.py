@@ -17,7 +17,7 @@ from claude_magic.display.frontend import NoView
 from claude_magic.errors import RequestRefused
 from claude_magic.exchange import Means, NotKept
 from claude_magic.mapping import engine
-from claude_magic.mapping.engine import ALIKE, Asker, Asking, _Done, _Job
+from claude_magic.mapping.engine import ALIKE, Asker, MapMeans, _Done, _Job
 from claude_magic.mapping.plan import Plan, plan
 from claude_magic.mapping.summary import summary
 from claude_magic.mapping.tally import Tally
@@ -53,22 +53,22 @@ def planned(store: Store, count: int) -> Plan:
 def asker(made: Plan, store: Store) -> Asker:
     client = anthropic.Anthropic(base_url="http://127.0.0.1:9", api_key="none", max_retries=0)
     means = Means(client, Files(client), NoView(), NotKept(), Stop(), Patience())
-    return Asker(made, Asking(means, store.asked, "talk", lambda _: None, lambda _: None, Unwatched()))
+    return Asker(made, MapMeans(means, store.asked, "talk", lambda _: None, lambda _: None, Unwatched()))
 
 
 def test_what_comes_after_giving_up_leaves_no_failure_of_those_alike(store: Store) -> None:
     made = planned(store, 3 * ALIKE)
-    asking = asker(made, store)
+    one = asker(made, store)
     problem = RequestRefused("The API rejected the credential.")
     other = RequestRefused("The API refused the request (400).")
     ends = [*[problem] * ALIKE, None, problem, other]
     for task, end in zip(made.tasks, ends, strict=False):
         assert task.prepared is not None
-        asking._todo.popleft()
-        job = asking._under_way[task.key] = _Job(task, task.prepared, 0.0)
+        one._todo.popleft()
+        job = one._under_way[task.key] = _Job(task, task.prepared, 0.0)
         turn = a_turn("q") if end is None else a_turn("q", stage="failed")
-        asking._done.put(_Done(job, turn, end, True))
-    asking._take()
+        one._done.put(_Done(job, turn, end, True))
+    one._take()
     found = store.asked.found(task.key for task in made.tasks)
     well, odd = made.tasks[ALIKE].key, made.tasks[ALIKE + 2].key
     assert {key: kept.error for key, kept in found.items()} == {well: "", odd: str(other)}

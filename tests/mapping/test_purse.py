@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_magic.api.budget import Limit
-from claude_magic.mapping.purse import Purse
+from claude_magic.mapping.purse import MapPurse
 
 USD = st.floats(0.0, 1.0)
 SHARE = st.floats(0.0, 1.0)
@@ -22,7 +22,7 @@ def test_no_limit_is_passed_and_nobody_waits_for_ever(
     questions: list[tuple[float, float, float, float, bool]],
     at_once: int,
 ) -> None:
-    purse = Purse([Limit("this map", usd, spent, "raise it") for usd, spent in limits])
+    purse = MapPurse([Limit("this map", usd, spent, "raise it") for usd, spent in limits])
     most = min(usd - spent for usd, spent in limits)
     spent = 0.0
     under_way: list[tuple[float, float]] = []
@@ -50,7 +50,7 @@ def test_no_limit_is_passed_and_nobody_waits_for_ever(
 
 
 def test_without_limits_everything_goes() -> None:
-    purse = Purse(())
+    purse = MapPurse(())
     assert purse.grant(1e9, 1e9, 1e9) == 0.0
     purse.settle(0.0, 5.0)
     assert purse.grant(1.0, 1.0, 1.0) == 0.0
