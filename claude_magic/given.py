@@ -17,9 +17,7 @@ from IPython.core.getipython import get_ipython
 from claude_magic.errors import UsageProblem, did_you_mean, names_in
 from claude_magic.file_names import expanded
 from claude_magic.flags import Line, Verbatim
-
-ROW = ("row", "index")
-"""What a question of many rows sees of each."""
+from claude_magic.rows import NAMES
 
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial)
 _SENT = "Nothing was sent."
@@ -75,7 +73,7 @@ def _known() -> Mapping[str, object]:
     """The names that a template may mean: what is given must not stand in their place."""
     shell = get_ipython()
     kernel = {} if shell is None else shell.user_ns
-    return {**vars(builtins), **kernel, **dict.fromkeys(ROW, object())}
+    return {**vars(builtins), **kernel, **dict.fromkeys(NAMES, object())}
 
 
 class _Given:

@@ -112,7 +112,7 @@ MAP = {
         "display", "errors", "flags", "map_magics", "offline", "recorder", "reply", "session", "settings",
         "tool_magics",
     },
-    "given": {"errors", "file_names", "flags"},
+    "given": {"errors", "file_names", "flags", "rows"},
     "from_python": {"api", "errors", "flags", "given", "magics", "reply"},
     "doctor": {"api", "conversation", "errors", "intake", "lineup", "offline", "session", "settings"},
     "command": {"__init__", "doctor", "offline"},

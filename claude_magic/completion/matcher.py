@@ -26,11 +26,11 @@ from IPython.core.completer import (
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Bool, Enum
 
-from claude_magic.completion.over import ROW_NAMES, columns, of_row, over
+from claude_magic.completion.over import columns, of_row, over
 from claude_magic.completion.paths import files
 from claude_magic.completion.spot import Spot, where
 from claude_magic.flags import Flag
-from claude_magic.rows import has_rows
+from claude_magic.rows import NAMES, has_rows
 from claude_magic.settings import Settings
 
 Known = Callable[[str], Sequence[str]]
@@ -203,9 +203,9 @@ class Completion:
         if source and not bare:
             return None
         name = bare[0] if bare else ""
-        here = _beginning(name, ROW_NAMES, "row")
+        here = _beginning(name, NAMES, "row")
         own = self._names(name, _can_be_shown)
-        return (name, [*here, *(one for one in own if one.text not in ROW_NAMES)]) if here else None
+        return (name, [*here, *(one for one in own if one.text not in NAMES)]) if here else None
 
     def _in_body(self, text: str, rows: _Rows) -> tuple[str, Iterable[SimpleCompletion]]:
         """In a prompt: the expression of ``{{ }}`` that the cursor stands in, if it does in one."""

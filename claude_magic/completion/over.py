@@ -12,9 +12,6 @@ from IPython.core.completer import SimpleCompletion
 from claude_magic.errors import UsageProblem
 from claude_magic.rows import Record, has_rows, rows_of
 
-ROW_NAMES = ("row", "index")
-"""The names that a template of rows has beside the kernel's."""
-
 _OVER = re.compile(r"(?<!\S)--over(?:=|\s+)([^\W\d]\w*)(?=\s|$)")
 _ATTRIBUTE = re.compile(r"(?<![\w.])row\.(\w*)\Z")
 _KEY = re.compile(r"(?<![\w.])row\[(['\"])([^'\"\\]*)\Z")

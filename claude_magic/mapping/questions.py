@@ -10,11 +10,8 @@ from claude_magic.errors import ClaudeMagicError
 from claude_magic.evaluation import attached, prepare
 from claude_magic.prepared import Prepared
 from claude_magic.question import Question
-from claude_magic.rows import Row
+from claude_magic.rows import NAMES, Row
 from claude_magic.values import Block
-
-NAMES = ("row", "index")
-"""What a template and an attachment see of their row; the user's names of the same spelling are hidden."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from typing import Any
 
 from claude_magic.errors import UsageProblem, did_you_mean
 
+NAMES = ("row", "index")
+"""What a template and an attachment see of their row; the user's names of the same spelling are hidden."""
 MOST = 1_000_000
 """Values that a generator may bring without a limit."""
 
