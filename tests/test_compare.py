@@ -172,6 +172,49 @@ def test_two_models_over_a_list_and_a_frame(kernel: Kernel) -> None:
     assert value(kernel, TURNS) == before
 
 
+SOURCES = """
+import itertools, pandas, polars
+class Mapped(pandas.DataFrame):
+    "A frame of another library, as geopandas has."
+by_place = pandas.DataFrame([["say: one", "x"], ["say: two", "y"]])
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "sent"),
+    [
+        ("{'a':'say: one'}", ["one"]),
+        ("Mapped({'q':['say: one'],'prompt':['say: two']})", ["two"]),
+        ("by_place --column 0", ["one", "two"]),
+        ("by_place.set_axis(['0','1'],axis=1) --column 0", ["one", "two"]),
+        ("by_place.set_axis([0,'0'],axis=1).replace('x','say: z') --column 0 --limit 1", ["z"]),
+        ("polars.DataFrame({'prompt':['say: one']})", ["one"]),
+        ("by_place[0]", ["one", "two"]),
+        ("(f'say: {n}' for n in itertools.count()) --limit 2", ["0", "1"]),
+    ],
+)
+def test_what_is_sent_is_what_the_rows_say(kernel: Kernel, source: str, sent: list[str]) -> None:
+    kernel.run(SOURCES)
+    headless(kernel, f"%claude_compare -m haiku -m sonnet --into table --over {source}")
+    assert value(kernel, "table.text.tolist()[::2]") == sent
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("by_place.set_axis(['prompt','prompt'],axis=1)", "two of its columns have one name"),
+        ("by_place --column 2", "no column '2'. It has 0, 1. --column names it"),
+        ("polars.LazyFrame({'prompt':['a']})", "a LazyFrame has no rows yet"),
+        ("{'a':1}", "prompt 1 is no text but int"),
+    ],
+)
+def test_what_has_no_prompts_is_told_and_nothing_is_sent(kernel: Kernel, source: str, said: str) -> None:
+    kernel.run(SOURCES)
+    line = line_of(kernel.run(f"%claude_compare -m haiku -m sonnet --over {source}", allow_stdin=False))
+    assert said in line
+    assert line.endswith("Nothing was sent.")
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -67,8 +67,8 @@ MAP = {
     "preview_table": {"api", "display", "prepared"},
     "comparing": {
         "api", "around", "asides", "chats", "content", "conversation", "display", "errors", "evaluation",
-        "exchange", "flags", "intake", "notices", "places", "prepared", "question", "reply", "settings",
-        "stop", "structured", "values",
+        "exchange", "flags", "intake", "notices", "places", "prepared", "question", "reply", "rows",
+        "settings", "stop", "structured", "values",
     },
     "compare_magics": {"errors", "flags", "session_magics"},
     "notices": {"api", "display", "errors", "prepared", "stop", "values"},

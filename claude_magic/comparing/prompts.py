@@ -23,6 +23,7 @@ from claude_magic.exchange import Means, ask
 from claude_magic.flags import Line, variable, whole_number
 from claude_magic.prepared import Prepared
 from claude_magic.question import Question
+from claude_magic.rows import rows_of
 from claude_magic.settings import Settings
 from claude_magic.values import Answer, Turn, text_block
 
@@ -127,12 +128,12 @@ Make = Callable[[Question], Prepared]
 
 def _cases(line: Line, names: dict[str, Any], turns: Sequence[Turn]) -> list[Make]:
     """The prompts, in their order."""
-    limit = whole_number(line.one("limit"), "--limit") if line.has("limit") else None
+    limit = whole_number(line.one("limit"), "--limit") if line.has("limit") else 0
     if line.has("over"):
         if line.has("with_history"):
             raise UsageProblem("--with-history is for this conversation's prompts, not for --over.")
         source = line.one("over")
-        prompts = texts_of(evaluate(source, source, names), source, line.one("column"))[:limit]
+        prompts = texts_of(evaluate(source, source, names), source, line.one("column"), limit)
         cases: list[Make] = [partial(_of_text, prompt) for prompt in prompts]
     else:
         if line.has("column"):
@@ -159,8 +160,8 @@ def _again(turn: Turn, above: tuple[Turn, ...], question: Question) -> Prepared:
     return Prepared(replace(question, prompt=turn.prompt, goes_on=bool(above)), turn.blocks, above)
 
 
-def texts_of(value: Any, name: str, column: str = "") -> list[str]:
-    """The prompts of a list, a series or a frame.
+def texts_of(value: Any, name: str, column: str = "", limit: int = 0) -> list[str]:
+    """The prompts of a list, a dict's values, a series or a frame.
 
     Parameters
     ----------
@@ -168,29 +169,38 @@ def texts_of(value: Any, name: str, column: str = "") -> list[str]:
         What the user calls it.
     column : str
         The frame's column; ``""`` for ``prompt``.
+    limit : int
+        Most prompts; 0 for all.
 
     Raises
     ------
     UsageProblem
         When there are none in it, or something else. Nothing was sent.
     """
-    package = type(value).__module__.partition(".")[0]
-    if package in ("pandas", "polars") and hasattr(value, "columns"):
-        columns, wanted = [str(one) for one in value.columns], column or "prompt"
-        if wanted not in columns:
-            hint = did_you_mean(wanted, columns) or f" It has {', '.join(columns[:10])}."
-            raise UsageProblem(
-                f"--over {name}: no column {wanted!r}.{hint} --column names it. Nothing was sent."
-            )
-        value = value[wanted]
-    elif column:
-        raise UsageProblem(f"--column {column}: {name} is no data frame. Nothing was sent.")
-    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+    if isinstance(value, str | bytes | int):
         kind = type(value).__name__
         raise UsageProblem(f"--over {name} takes a list of texts or a frame, not {kind}. Nothing was sent.")
-    texts = list(value)
+    rows = rows_of(value, name, limit)
+    if rows.cells is not None:
+        named = _named(column or "prompt", tuple(rows.cells.columns), name)
+        texts = [rows.cells.cell(named, number) for number in range(len(rows))]
+    elif column:
+        raise UsageProblem(f"--column {column}: {name} is no data frame. Nothing was sent.")
+    else:
+        texts = [row.value for row in rows]
     for number, text in enumerate(texts, 1):
         if not isinstance(text, str) or not text.strip():
             what = "empty" if isinstance(text, str) else f"no text but {type(text).__name__}"
             raise UsageProblem(f"--over {name}: prompt {number} is {what}. Nothing was sent.")
     return texts
+
+
+def _named(wanted: str, columns: Sequence[Any], name: str) -> Any:
+    """The column of this name, or the one that is written so: 0 for ``0``."""
+    if wanted in columns:
+        return wanted
+    known = {str(one): one for one in columns}
+    if wanted not in known:
+        hint = did_you_mean(wanted, known) or f" It has {', '.join(list(known)[:10])}."
+        raise UsageProblem(f"--over {name}: no column {wanted!r}.{hint} --column names it. Nothing was sent.")
+    return known[wanted]
