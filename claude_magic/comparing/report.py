@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -26,7 +27,7 @@ _HEAD = ("", "prompt", "model", "in", "out", "cost", "length", "alike", "verdict
 _NUMBERS = ("in", "out", "cost", "length", "alike")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
     """A prompt and its answers.
 
@@ -45,6 +46,7 @@ class Case:
     turns: tuple[Turn, ...]
     problems: tuple[str, ...]
 
+    @cached_property
     def differences(self) -> tuple[Difference, ...]:
         """What the answers after the first are, next to it."""
         return tuple(difference(self.turns[0], turn) for turn in self.turns[1:])
@@ -65,7 +67,7 @@ class Report:
 
     def bundle(self) -> Bundle:
         """The report as Markdown and plain text; what differs from run to run is in the metadata."""
-        found = [case.differences() for case in self.cases]
+        found = [case.differences for case in self.cases]
         table = self._table(found)
         told = table._repr_mimebundle_()
         markdown, plain = [told["text/markdown"]], [told["text/plain"]]
@@ -89,7 +91,7 @@ class Report:
 
     def _records(self) -> Iterator[dict[str, Any]]:
         for case in self.cases:
-            told = (None, *case.differences())
+            told = (None, *case.differences)
             for turn, model, found, problem in zip(case.turns, self.models, told, case.problems, strict=True):
                 yield {
                     "number": case.number,

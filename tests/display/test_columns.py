@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import re
 import threading
 from typing import Any
 
 import pytest
 
+from claude_magic.comparing import verdicts
 from claude_magic.comparing.report import Case, Report
 from claude_magic.comparing.verdicts import difference, word_diff
 from claude_magic.display.columns import Column, bundle, guarded
@@ -115,6 +117,67 @@ def test_a_verdict_says_what_was_measured(old: Turn, new: Turn, verdict: str) ->
     assert found.verdict == verdict
     assert (found.alike is None) == (verdict not in ("same", "close", "different"))
     assert found.alike is None or (found.alike == 1) == (verdict == "same")
+
+
+def labels(count: int) -> list[str]:
+    return random.Random(1).choices(("yes", "no"), k=count)
+
+
+def changed(words: list[str], *places: int) -> list[str]:
+    return ["maybe" if place in places else word for place, word in enumerate(words)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "alike"),
+    [
+        (labels(250), changed(labels(250), 100), 0.996),
+        (labels(250), changed(labels(250), 0, 100, 249), 0.988),
+        (labels(4_000), changed(labels(4_000), 0, 2_000, 3_999), 0.999),
+        ([*map(str, range(20_000))], [*map(str, range(5_000))], 0.4),
+        ([*map(str, range(20_000))], [*map(str, range(10_000)), *["x"] * 10_000], 0.5),
+    ],
+)
+def test_every_word_counts_and_frequent_ones_do(old: list[str], new: list[str], alike: float) -> None:
+    found = difference(answer(" ".join(old)), answer(" ".join(new)))
+    assert found.alike == pytest.approx(alike, abs=0.001)
+    assert found.verdict == ("close" if alike >= 0.8 else "different")
+
+
+def test_same_is_the_same_in_all_words() -> None:
+    words = "a " * 100_000
+    assert difference(answer(words), answer(f"{words}\n")).verdict == "same"
+    assert difference(answer(words), answer(f"{words} b")).verdict == "close"
+
+
+@pytest.mark.parametrize("at_once", [100, verdicts.AT_ONCE])
+def test_a_diff_has_the_words_of_both(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr(verdicts, "AT_ONCE", at_once)
+    chance = random.Random(2)
+    for _ in range(50):
+        old, new = (chance.choices("abcdefg", k=chance.randrange(60)) for _ in range(2))
+        runs = list(word_diff(" ".join(old), " ".join(new)))
+        for where, whole in (("old", old), ("new", new)):
+            assert [word for one in runs if one.where in (where, "both") for word in one.words] == whole
+
+
+def test_looking_for_common_words_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts, "MOST_PAIRS", 0)
+    found = difference(answer("a b c d e f g"), answer("a x c d y f g"))
+    assert found.alike == pytest.approx(6 / 14)  # what both begin and end with
+
+
+def test_answers_are_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[Turn] = []
+
+    def noted(old: Turn, new: Turn) -> verdicts.Difference:
+        compared.append(new)
+        return difference(old, new)
+
+    monkeypatch.setattr("claude_magic.comparing.report.difference", noted)
+    report = Report(("m", "n"), (Case(1, "p", (answer("a b"), answer("a c")), ("", "")),))
+    report.bundle()
+    report.frame()
+    assert len(compared) == 1
 
 
 def test_a_long_common_text_is_left_out_of_a_diff() -> None:
