@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,8 +65,10 @@ class Kernel:
         self.manager = manager
         self.client = client
 
-    def send(self, code: str, *, cell_id: str | None = None, allow_stdin: bool = True) -> str:
-        """Send a cell as a page would; return the request's id."""
+    def send(
+        self, code: str, *, cell_id: str | None = None, allow_stdin: bool = True, deleted: Sequence[str] = ()
+    ) -> str:
+        """Send a cell as a page would, with the ids of the cells deleted since; return the request's id."""
         content = {
             "code": code,
             "silent": False,
@@ -75,7 +77,9 @@ class Kernel:
             "allow_stdin": allow_stdin,
             "stop_on_error": True,
         }
-        metadata = {} if cell_id is None else {"cellId": cell_id}
+        metadata: dict[str, Any] = {} if cell_id is None else {"cellId": cell_id}
+        if deleted:
+            metadata["deletedCells"] = [*deleted]
         message = self.client.session.msg("execute_request", content, metadata=metadata)
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])

@@ -249,6 +249,15 @@ def test_two_models_over_the_conversations_own_prompts(kernel: Kernel) -> None:
     assert tokens[2] > alone[2]  # what stands above went along
 
 
+def test_prompts_of_deleted_cells_are_not_asked(kernel: Kernel) -> None:
+    kernel.run("%claude --new --quiet say: gone", cell_id="d1")
+    kernel.run("%claude --quiet say: stays", cell_id="d2")
+    code = "%claude_compare -m haiku -m sonnet --into table"
+    ran = kernel.collect(kernel.send(code, cell_id="d3", deleted=["d1"]))
+    assert ran.status == "ok", ran.error
+    assert value(kernel, "table.prompt.tolist()") == ["say: stays"] * 2
+
+
 # --- against an API that fails on purpose
 
 

@@ -52,8 +52,9 @@ def compare(line: Line, settings: Settings, around: Around) -> None:
         for name in names
     ]
     chats = around.chats(settings)
-    cases = _cases(line, around.shell.user_ns, chats.refresh().turns)
-    place = around.place(Line({}, ""), settings)
+    given = _given(line, around.shell.user_ns)  # its expression may ask, too
+    place = around.place(Line({}, ""), settings)  # the turns of deleted cells leave
+    cases = given or _own(line, chats.refresh().turns)
     prepared = [make(question) for make in cases for question in questions]
     around.allow_secrets(settings, tuple(dict.fromkeys(found for one in prepared for found in one.secrets())))
     limits = questions[0].limits
@@ -126,28 +127,38 @@ Make = Callable[[Question], Prepared]
 """Puts one prompt to a model."""
 
 
-def _cases(line: Line, names: dict[str, Any], turns: Sequence[Turn]) -> list[Make]:
-    """The prompts, in their order."""
-    limit = whole_number(line.one("limit"), "--limit") if line.has("limit") else 0
-    if line.has("over"):
-        if line.has("with_history"):
-            raise UsageProblem("--with-history is for this conversation's prompts, not for --over.")
-        source = line.one("over")
-        prompts = texts_of(evaluate(source, source, names), source, line.one("column"), limit)
-        cases: list[Make] = [partial(_of_text, prompt) for prompt in prompts]
-    else:
+def _given(line: Line, names: dict[str, Any]) -> list[Make]:
+    """The prompts that ``--over`` gives, in their order; none without it."""
+    if not line.has("over"):
         if line.has("column"):
             raise UsageProblem("--column names a column of the frame that --over gives. Nothing was sent.")
-        asked = [at for at, turn in enumerate(turns) if turn.blocks and not turn.stands_for]
-        chosen = asked[-limit:] if limit else asked
-        above = [tuple(one for one in turns[:at] if one.goes_back) for at in chosen]
-        if not line.has("with_history"):
-            above = [()] * len(chosen)
-        cases = [partial(_again, turns[at], before) for at, before in zip(chosen, above, strict=True)]
-    if not cases:
-        told = "--over has no prompts" if line.has("over") else "This conversation has no prompts yet"
-        raise UsageProblem(f"{told}: --over takes a list of texts, or a frame. Nothing was sent.")
-    return cases
+        return []
+    if line.has("with_history"):
+        raise UsageProblem("--with-history is for this conversation's prompts, not for --over.")
+    source = line.one("over")
+    prompts = texts_of(evaluate(source, source, names), source, line.one("column"), _limit(line))
+    if not prompts:
+        raise UsageProblem(_NONE.format("--over has no prompts"))
+    return [partial(_of_text, prompt) for prompt in prompts]
+
+
+def _own(line: Line, turns: Sequence[Turn]) -> list[Make]:
+    """The prompts of a conversation, in their order."""
+    asked = [at for at, turn in enumerate(turns) if turn.blocks and not turn.stands_for]
+    chosen = asked[-_limit(line) :]
+    if not chosen:
+        raise UsageProblem(_NONE.format("This conversation has no prompts yet"))
+    above = [tuple(one for one in turns[:at] if one.goes_back) for at in chosen]
+    if not line.has("with_history"):
+        above = [()] * len(chosen)
+    return [partial(_again, turns[at], before) for at, before in zip(chosen, above, strict=True)]
+
+
+_NONE = "{}: --over takes a list of texts, or a frame. Nothing was sent."
+
+
+def _limit(line: Line) -> int:
+    return whole_number(line.one("limit"), "--limit") if line.has("limit") else 0
 
 
 def _of_text(prompt: str, question: Question) -> Prepared:
