@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from claude_magic.api.request import SYSTEM
 from claude_magic.display.status import next_step
@@ -55,15 +55,32 @@ def _runs_code(part: Part) -> bool:
     return str(part.raw.get("name")).endswith("code_execution")
 
 
-def raise_problem(stop: Stop, turn: Turn, problem: BaseException | None, reply: object = None) -> None:
-    """Raise what ended a turn early, with what to do about it, and with the reply as far as it came."""
+def raise_problem(
+    stop: Stop,
+    turn: Turn,
+    problem: BaseException | None,
+    reply: object = None,
+    *,
+    beside: Sequence[Turn] = (),
+    where: str = "_claude",
+) -> None:
+    """Raise what ended a turn early, with what to do about it, and with the reply as far as it came.
+
+    Parameters
+    ----------
+    beside : sequence of Turn
+        What was asked together with it.
+    where : str
+        Where the user finds what came.
+    """
     if stop.interrupted or isinstance(problem, KeyboardInterrupt):
-        what = "what came is kept in _claude" if turn.answer.parts or turn.rounds else "nothing had come yet"
+        came = any(one.answer.parts or one.rounds for one in (turn, *beside))
+        what = f"what came is kept in {where}" if came else "nothing had come yet"
         interrupted = Interrupted(f"stopped by an interrupt; {what}")
         interrupted.reply = reply
         raise interrupted from None
     if isinstance(problem, ApiProblem) and turn.stage == "cut":
-        problem.advice = f"{next_step(turn) or 'It is in _claude; ask again'}."
+        problem.advice = f"{next_step(turn) or f'It is in {where}; ask again'}."
     if isinstance(problem, ClaudeMagicError):
         problem.reply = reply
     if problem is not None:

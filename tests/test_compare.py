@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from tests.faults import (
     streamed,
     text,
 )
-from tests.kernels import Kernel, Ran, running_kernel
+from tests.kernels import PATIENCE, Kernel, Ran, running_kernel
 from tests.test_cell import TURNS, WIDGET
 from tests.test_terminal import terminal  # noqa: F401 - the fixture
 
@@ -280,8 +281,10 @@ def choose(seen: Seen) -> Script:
     model, asked = str(seen.body["model"]), json.dumps(seen.messages[-1])
     if "Fail" in asked and ("all" in asked or "haiku" in model):
         return refusal(400, "invalid_request_error", "No <b>such</b> thing.")
-    if "Hang" in asked:
-        return half(model) if "opus" not in model else answer(model, "whole")
+    if "Last" in asked and "opus" not in model:
+        return (Raw(head()), Hang())
+    if "Hang" in asked or "Last" in asked:
+        return half(model) if "opus" not in model or "Last" in asked else answer(model, "whole")
     if "Differ" in asked:
         return answer(model, "one two three four five " + ("six $7" if "haiku" in model else "seven <b>"))
     return answer(model, "fine")
@@ -330,7 +333,7 @@ def test_an_interrupt_keeps_every_partial_answer(faulty: Kernel, api: FaultServe
     request = faulty.send(f"{THREE}\nHang.", cell_id="h1")
     faulty.begun(request)
     assert api.wait_for(asked + 3)
-    wait_for_text(faulty)
+    wait_for_text(faulty, "half of claude-haiku", "half of claude-sonnet")
     faulty.manager.interrupt_kernel()
     ran = faulty.collect(request)
     assert line_of(ran).startswith("Interrupted: ")
@@ -343,6 +346,16 @@ def test_an_interrupt_keeps_every_partial_answer(faulty: Kernel, api: FaultServe
     assert api.settled()
 
 
+def test_an_interrupt_tells_of_what_any_model_has_said(faulty: Kernel, api: FaultServer) -> None:
+    request = faulty.send(f"{THREE}\nLast.", cell_id="l1")
+    faulty.begun(request)
+    wait_for_text(faulty, "half of claude-opus")
+    faulty.manager.interrupt_kernel()
+    assert line_of(faulty.collect(request)).endswith("what came is kept in _claude")
+    assert value(faulty, "[one.text for one in _claude]") == ["", "", "half of claude-opus-5-5"]
+    assert api.settled()
+
+
 def test_an_interrupt_of_many_keeps_what_is_done_and_tells_what_was_not_asked(
     faulty: Kernel, api: FaultServer
 ) -> None:
@@ -351,9 +364,11 @@ def test_an_interrupt_of_many_keeps_what_is_done_and_tells_what_was_not_asked(
     request = faulty.send("%claude_compare -m haiku -m opus --into t --over many", cell_id="m1")
     faulty.begun(request)
     assert api.wait_for(asked + 9)  # four are under way, and hang
+    wait_for_text(faulty, "5 of 12 answers")
+    time.sleep(1)  # their halves have been read by then; nothing else can happen
     faulty.manager.interrupt_kernel()
     ran = faulty.collect(request)
-    assert line_of(ran).startswith("Interrupted: ")
+    assert line_of(ran) == "Interrupted: stopped by an interrupt; what came is kept in t"
     assert len(api.requests) == asked + 9
     verdicts = value(faulty, "t.verdict.tolist()")[1::2]
     assert verdicts == ["same", "cut", "cut", "cut", "not asked", "not asked"]
@@ -361,11 +376,14 @@ def test_an_interrupt_of_many_keeps_what_is_done_and_tells_what_was_not_asked(
     assert api.settled()
 
 
-def wait_for_text(kernel: Kernel) -> None:
-    """Wait until both halves are on the page."""
-    seen = ""
-    while "half of claude-haiku" not in seen or "half of claude-sonnet" not in seen:
-        seen += json.dumps(kernel.client.get_iopub_msg(timeout=30)["content"], default=str)
+def wait_for_text(kernel: Kernel, *texts: str) -> str:
+    """Wait until all of these are on the page, as regular expressions; return what has come."""
+    seen, deadline = "", time.monotonic() + PATIENCE
+    while not all(re.search(one, seen) for one in texts):
+        assert time.monotonic() < deadline, (texts, seen)
+        message = kernel.client.get_iopub_msg(timeout=PATIENCE)
+        seen += json.dumps(message["content"], default=str, ensure_ascii=False)
+    return seen
 
 
 def test_a_killed_kernel_loses_no_answer_and_none_enters_the_conversation(
@@ -378,12 +396,8 @@ def test_a_killed_kernel_loses_no_answer_and_none_enters_the_conversation(
         kernel.run("%load_ext claude_magic")
         request = kernel.send(f"{THREE}\nHang.", cell_id="k1")
         kernel.begun(request)
-        wait_for_text(kernel)
-        shown = ""
-        while " · 2 s" not in shown:  # by then it is in the journal
-            shown = json.dumps(
-                kernel.client.get_iopub_msg(timeout=30)["content"], default=str, ensure_ascii=False
-            )
+        wait_for_text(kernel, "half of claude-haiku", "half of claude-sonnet")
+        wait_for_text(kernel, r" · (?:[2-9]|\d\d+) s")  # by then they are in the journal
         kernel.manager.shutdown_kernel(now=True)
     with running_kernel(tmp_path, **where) as kernel:
         kernel.run("%load_ext claude_magic")
@@ -391,6 +405,15 @@ def test_a_killed_kernel_loses_no_answer_and_none_enters_the_conversation(
         assert "compared answers were cut when an earlier kernel ended" in ran.stdout
         assert value(kernel, TURNS.replace("turn.id", "turn.prompt")) == ["say: hello"]
         assert "half of claude-sonnet-5-5" in kernel.run("%claude_history --all").result
+
+
+def test_a_store_that_cannot_be_written_is_told_at_once(tmp_path: Path, api: FaultServer) -> None:
+    where = {"ANTHROPIC_BASE_URL": api.url, "ANTHROPIC_API_KEY": "test-key"}
+    (tmp_path / "data").write_text("not a folder", "utf-8")
+    with running_kernel(tmp_path, CLAUDE_MAGIC_STORE=str(tmp_path / "data" / "store.db"), **where) as kernel:
+        kernel.run("%load_ext claude_magic")
+        ran = kernel.run("%claude_compare -m haiku -m opus --over ['hi']", allow_stdin=False)
+        assert "Conversations cannot be kept on disk" in ran.stdout
 
 
 def test_the_report_shows_where_answers_differ(faulty: Kernel) -> None:

@@ -91,13 +91,16 @@ class Comparing:
             shown = side_by_side(around.views, "none" if quiet else settings.view, stop, models)
             ended = self._answers(prepared, reused, journal, stop, shown, settings)
             self._keep(prepared, ended, None if place is None else chats)
+            if place is not None:
+                around.say_notes(settings)
             comparison, problems = self._handed_over(prepared, ended, names, shown, quiet=quiet)
             if into and (values := _values(comparison, problems, typed=line.has("schema"))):
                 around.shell.user_ns[into] = values
             keys = tuple(one.key for one in prepared)
             self._last = None if place is None else _Asked(comparison, place.history, keys)
         if stop.interrupted or None not in problems:
-            notices.raise_problem(stop, replace(ended[0][0], conversation=""), problems[0])
+            turns = [turn for turn, _ in ended]
+            notices.raise_problem(stop, replace(turns[0], conversation=""), problems[0], beside=turns)
         if picked is None:
             return comparison
         if not comparison.replies[picked].turn.goes_back:
@@ -115,8 +118,6 @@ class Comparing:
             around.accounts.add(turn, kept=chats is not None)
             for about, note in notices.notes(one, turn):
                 around.tell(note, about.replace(turn.id, prepared[0].id))  # one line is said once for all
-        for note in chats.take_notes() if chats is not None else ():
-            sys.stderr.write(f"{note}\n")
 
     def _handed_over(
         self,

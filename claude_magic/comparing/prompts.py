@@ -82,13 +82,16 @@ def compare(line: Line, settings: Settings, around: Around) -> None:
             if turn.seconds and not isinstance(problem, KeyboardInterrupt):  # it was asked
                 chats.store.record(turn, one.key)
                 around.accounts.add(turn, kept=True)
+        around.say_notes(settings)
         report = _report(tuple(one.model.id for one in questions), ended)
-        shown.end(report.bundle())
         if into:
             around.shell.user_ns[into] = report.frame()
+        shown.end(report.bundle())
     problems = [problem for _, problem in ended]
     if stop.interrupted or None not in problems:
-        notices.raise_problem(stop, replace(ended[0][0], conversation=""), problems[0])
+        turns = [turn for turn, _ in ended]
+        first, where = replace(turns[0], conversation=""), into or "the report"
+        notices.raise_problem(stop, first, problems[0], beside=turns, where=where)
 
 
 def _answer(prepared: Prepared, means: Means, purse: Purse, spent: list[float]) -> Ended:
