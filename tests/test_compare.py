@@ -127,6 +127,25 @@ def test_an_answer_is_picked_into_its_cells_place(kernel: Kernel) -> None:
     assert "Did you mean 'opus'? Nothing was sent." in line_of(kernel.run(f"{THREE} --pick opsu\nhi"))
 
 
+def test_an_answer_is_not_picked_into_a_conversation_that_is_not_there(
+    kernel: Kernel, tmp_path: Path
+) -> None:
+    kernel.run("%claude --chat gone --quiet say: first", cell_id="g1")
+    kernel.run(f"{THREE} --chat gone\nsay: second", cell_id="g2")
+    kernel.run("%claude_chat --delete gone")
+    before = value(kernel, TURNS)
+    line = line_of(kernel.run("%claude_compare --pick 1", cell_id="g3"))
+    assert "was deleted" in line
+    assert line.endswith("Nothing was changed.")
+    assert value(kernel, TURNS) == before
+    kernel.run(f"{THREE}\nsay: third", cell_id="g4")
+    kernel.run(f"%claude_config store={tmp_path / 'other.db'}")
+    line = line_of(kernel.run("%claude_compare --pick 1", cell_id="g3"))
+    assert "is in another store" in line
+    assert value(kernel, TURNS) == []
+    kernel.run("%claude_config store=''")
+
+
 def test_data_of_each_column(kernel: Kernel) -> None:
     ran = kernel.run("%%claude -m haiku -m opus --schema list[int] --into found\nThree numbers.")
     assert ran.status == "ok", ran.error

@@ -182,7 +182,14 @@ class Comparing:
         if not reply.turn.goes_back:
             raise UsageProblem(_nothing_to_take(last.comparison.models[number]))
         chats = self._around.chats(settings)
-        chats.resume(reply.turn.conversation)
+        conversation = reply.turn.conversation
+        kept = chats.store.find(conversation)
+        if conversation != chats.current.id and (kept is None or kept.deleted):
+            raise UsageProblem(
+                "--pick: the conversation of these answers was deleted, or is in another store; ask again in "
+                "one that is there. Nothing was changed."
+            )
+        chats.resume(conversation)
         others = {one.turn.id for one in last.comparison.replies}
         after = taken_in(chats.current, reply.turn, last.above, others, rerun(settings))
         chats.change(after, last.keys[number])
