@@ -95,6 +95,40 @@ def test_a_page_gets_one_widget_with_all_columns_and_then_one_output(kernel: Ker
     assert sorted(one["part"] for one in states if "part" in one) == ["column"] * 3 + ["head"]
 
 
+@pytest.mark.parametrize(("models", "widgets"), [("-m haiku", 1), ("-m haiku -m sonnet -m opus", 4)])
+def test_no_widget_stays_when_the_page_has_let_go_of_it(kernel: Kernel, models: str, widgets: int) -> None:
+    ran = kernel.run(f"%%claude {models}\nsay: x", cell_id="columns")
+    made = [(str(one["comm_id"]), one["data"]["state"]) for one in ran.of("comm_open")]
+    drawn = [comm for comm, state in made if "key" in state]
+    assert len(drawn) == widgets
+    open_ = {*drawn, *(comm for comm, state in made if state["_model_name"] == "BoxModel")}
+    assert len(open_) == widgets + (widgets > 1)
+    for comm in drawn:
+        data = {"method": "custom", "content": {"kind": "gone"}}
+        message = kernel.client.session.msg("comm_msg", {"comm_id": comm, "data": data})
+        kernel.client.shell_channel.send(message)
+    deadline = time.monotonic() + PATIENCE
+    while open_:
+        assert time.monotonic() < deadline
+        message = kernel.client.get_iopub_msg(timeout=10)
+        if message["msg_type"] == "comm_close":
+            open_.discard(str(message["content"]["comm_id"]))
+
+
+@pytest.mark.parametrize("broken", ["send", "__init__"])
+def test_a_display_that_fails_harms_no_comparison(kernel: Kernel, broken: str) -> None:
+    kernel.run(
+        "from claude_magic.display.live import ReplyWidget\n"
+        f"whole = ReplyWidget.{broken}\ndef breaks(*given, **named):\n    raise OSError('no page')\n"
+        f"ReplyWidget.{broken} = breaks"
+    )
+    ran = kernel.run("%claude_compare -m haiku -m opus --over ['a','b'] --into t", cell_id="b1")
+    kernel.run(f"ReplyWidget.{broken} = whole")
+    assert ran.status == "ok", ran.error
+    assert sum("2 prompts" in one["text/plain"] for one in (*ran.displayed, *ran.updated)) == 1
+    assert value(kernel, "t.verdict.tolist()[1::2]") == ["same", "same"]
+
+
 def test_what_is_typed_is_evaluated_once_and_one_model_twice_is_one(kernel: Kernel) -> None:
     kernel.run("asked = []\ndef once():\n    asked.append(1)\n    return picture")
     kernel.run("from PIL import Image\npicture = Image.new('RGB', (3000, 2000), 'red')")

@@ -367,7 +367,6 @@ class LiveView:
                 asking.leave = leave_in(content, asking.question)
             case "gone" if self._ended and self._widget is not None:
                 # The page has put the static output in the view's place: nobody will ask again.
-                self._widget.layout = None
                 self._widget.close()
 
 

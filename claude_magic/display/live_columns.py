@@ -51,7 +51,6 @@ class Head(LiveView):
         super()._listen(widget, content, buffers)
         if content.get("kind") == "gone" and self._ended and self._box is not None:
             box, self._box = self._box, None
-            box.layout = None
             box.close()
 
 
@@ -64,6 +63,7 @@ class LiveColumn(LiveView):
         super().__init__(shell, runtime, stop, inline=inline)
         self._name = name
         self._number_of_column = number
+        self._given_way = False
 
     def opened(self) -> ReplyWidget:
         """Its widget."""
@@ -77,6 +77,14 @@ class LiveColumn(LiveView):
         folds, done = self._fold(), self._finished()
         self._ended = True
         self._send(line_of(turn, self._number_of_column), done, folds=folds)
+
+    def give_way(self) -> None:
+        """Show nothing more: the page may let go of it."""
+        self._ended = self._given_way = True
+
+    def _listen(self, widget: object, content: dict[str, Any], buffers: object) -> None:
+        if content.get("kind") != "gone" or self._given_way:  # until then it is shown again, though ended
+            super()._listen(widget, content, buffers)
 
     def fail(self, problem: str) -> None:
         """Show what ended it early."""
@@ -120,20 +128,32 @@ class LiveColumns:
         self.columns[number].fail(problem)
 
     def end(self, columns: Sequence[Column]) -> None:
-        """Put the static output in the place of all of them."""
+        """Put the static output in the place of all of them, also of those whose end was not drawn."""
+        for column in self.columns:
+            column.give_way()
         self._head.give_way(*bundle(columns))
 
 
 class LiveLine:
-    """Shows how far a longer piece of work is, with Stop, and then its result."""
+    """Shows how far a longer piece of work is, with Stop, and then its result; its failure harms no work."""
 
     def __init__(self, views: Views, stop: Stop) -> None:
+        self._shell = views.shell
         self._head = Head(views, stop)
+        self._broken = False
 
     def say(self, line: str) -> None:
-        """Show where it stands."""
-        self._head.say(line)
+        """Show where it stands, if nothing has failed before."""
+        if self._broken:
+            return
+        try:
+            self._head.say(line)
+        except Exception:  # noqa: BLE001 - whatever the page does
+            self._broken = True
 
     def end(self, result: Bundle) -> None:
-        """Put the result in its place."""
-        self._head.give_way(*result)
+        """Put the result in its place; below it, where that fails."""
+        try:
+            self._head.give_way(*result)
+        except Exception:  # noqa: BLE001 - whatever the page does
+            self._shell.display_pub.publish(*result)
