@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,8 +55,7 @@ class Comparison(ShownOnce):
     @property
     def cost(self) -> float | None:
         """USD of all of them; None where no price is known of one."""
-        costs = [reply.cost for reply in self.replies]
-        return None if None in costs else sum(cost for cost in costs if cost is not None)
+        return sum_of(reply.cost for reply in self.replies)
 
     @property
     def text(self) -> str:
@@ -81,6 +80,12 @@ class Comparison(ShownOnce):
 
     def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
         return bundle(self.columns)
+
+
+def sum_of(costs: Iterable[float | None]) -> float | None:
+    """USD of several; None where one is not known."""
+    known = list(costs)
+    return None if None in known else sum(cost for cost in known if cost is not None)
 
 
 def position(which: str, names: tuple[str, ...], models: tuple[str, ...], left: str = "") -> int:

@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from claude_magic.comparing.comparison import sum_of
 from claude_magic.comparing.verdicts import Difference, difference, word_diff
 from claude_magic.display.neutral import inline
 from claude_magic.display.static import Bundle
@@ -132,19 +133,15 @@ class Report:
         given = sum(turn.usage.prompt_tokens for turn in turns)
         got = sum(turn.usage.output_tokens for turn in turns)
         demo = any(turn.demo for turn in turns)
-        cost = self._cost(place)
+        cost = sum_of(turn.cost for turn in turns if turn.usage.output_tokens)
         told = "" if cost is None else f", {money(cost)}" + " at list price, offline demo, not Claude" * demo
         return f"{self.models[place]}: {given:,} in, {got:,} out{told}"
-
-    def _cost(self, place: int) -> float | None:
-        costs = [turn.cost for case in self.cases if (turn := case.turns[place]).usage.output_tokens]
-        return None if None in costs else sum(cost for cost in costs if cost is not None)
 
     def _against(self, place: int, found: list[tuple[Difference, ...]]) -> str:
         """One model next to the first: ratios over the prompts that both have answered, and verdicts."""
         both = [case for case in self.cases if all(case.turns[at].usage.final for at in (0, place))]
         parts = []
-        old, new = (_spent([case.turns[at] for case in both]) for at in (0, place))
+        old, new = (sum_of(case.turns[at].cost for case in both) for at in (0, place))
         if old and new:
             parts.append(f"cost × {new / old:.2f}")
         was, now = (sum(case.turns[at].usage.output_tokens for case in both) for at in (0, place))
@@ -164,11 +161,6 @@ class Report:
         ]
         pairs.sort(key=lambda pair: pair[:2])
         return [(case, at) for _, _, case, at in pairs[:MOST_SHOWN]]
-
-
-def _spent(turns: list[Turn]) -> float | None:
-    costs = [turn.cost for turn in turns]
-    return None if None in costs else sum(cost for cost in costs if cost is not None)
 
 
 def _row(case: Case, model: str, turn: Turn, found: Difference | None, *, first: bool) -> tuple[str, ...]:

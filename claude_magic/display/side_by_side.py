@@ -80,8 +80,8 @@ class StaticColumns(NoColumns):
 class _Held(NoView):
     """Prints a reply when it has ended, so that no two are mixed."""
 
-    def __init__(self, stop: Stop, number: int) -> None:
-        self._view = TextView(stop)
+    def __init__(self, number: int) -> None:
+        self._view = TextView(Stop())
         self._number = number
         self._held: list[Callable[[], None]] = []
 
@@ -107,9 +107,9 @@ class _Held(NoView):
 class TextColumns(NoColumns):
     """Prints one reply after the other, as they end."""
 
-    def __init__(self, stop: Stop, count: int) -> None:
+    def __init__(self, count: int) -> None:
         super().__init__(count)
-        self.columns = [_Held(stop, number) for number in range(1, count + 1)]
+        self.columns = [_Held(number) for number in range(1, count + 1)]
 
     def begin(self, blocks: Sequence[Block]) -> None:
         """Print what goes with the prompt, and that there is something to wait for."""
@@ -208,7 +208,7 @@ def side_by_side(views: Views, wanted: str, stop: Stop, names: Sequence[str]) ->
     if kind == "static":
         return SideBySide(StaticColumns(views.shell, count))
     if kind == "text":
-        return SideBySide(TextColumns(stop, count))
+        return SideBySide(TextColumns(count))
     return SideBySide(LiveColumns(views, stop, names))
 
 
