@@ -370,11 +370,14 @@ class Losing:
     def __init__(self, url: str, *, arrives: bool = True, status: int = 0, slow: float = 0.0) -> None:
         outer = self
         self.lost = 0
+        self.posted: Callable[[], None] = lambda: None
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", "0")))
                 headers = dict(self.headers.items()) | {"Host": url.removeprefix("http://")}
+                if self.command == "POST":
+                    outer.posted()
                 time.sleep(slow)
                 lose = self.command == "POST" and not outer.lost and not slow
                 if lose and not arrives:
@@ -446,7 +449,7 @@ def test_a_stop_while_a_batch_is_sent_does_not_lose_its_id(start: Start, local_a
     with Losing(local_api.url, slow=0.5) as way:
         bench = start(url=way.url)
         spooled = bench.spooled(["a"])
-        bench.stop.ask()
+        way.posted = bench.stop.ask
         with pytest.raises(Stopped):
             batching.submit(spooled.parts, bench.means)
         assert bench.known()[0].id == ""
@@ -454,6 +457,22 @@ def test_a_stop_while_a_batch_is_sent_does_not_lose_its_id(start: Start, local_a
         while not bench.known()[0].id and time.monotonic() < end:
             time.sleep(0.02)
     assert bench.known()[0].status == "in_progress"
+
+
+def test_a_stop_before_a_batch_is_sent_leaves_it_on_disk(start: Start) -> None:
+    bench = start(most=2)
+    spooled = bench.spooled(range(4))
+    before = len(bench.client.messages.batches.list(limit=1000).data)
+
+    class StopsAfterTheFirst(NoBar):
+        def show(self, done: int, total: int, **_: str) -> None:
+            bench.stop.ask()
+
+    with pytest.raises(Stopped):
+        batching.submit(spooled.parts, replace(bench.means, progress=StopsAfterTheFirst()))
+    assert [bool(one.id) for one in bench.known()] == [True, False]
+    assert bench.known()[1].status == "spooled"
+    assert len(bench.client.messages.batches.list(limit=1000).data) == before + 1
 
 
 def test_a_limit_is_kept_whatever_the_answers(start: Start) -> None:

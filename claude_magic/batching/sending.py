@@ -32,6 +32,8 @@ def submit(keys: Sequence[int], means: Means) -> list[Sent]:
     sent: list[Sent] = []
     for key in keys:
         one = _found(key, means)
+        if means.stop.asked:  # what is not marked yet has certainly not been sent
+            raise Stopped
         must(means.shelf.mark(key, SENDING, sent=time.time()))
         try:
             means.stop.during(_sender(one, means), lambda: None)
