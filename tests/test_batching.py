@@ -63,7 +63,8 @@ class Bench:
     def spooled(self, rows: Any, prompt: str = "say: {{ row }}", **more: Any) -> batching.Spooled:
         again, retry = more.pop("again", False), more.pop("retry_failed", False)
         assert HAIKU is not None
-        question = Question(prompt, HAIKU, {}, max_tokens=100, host="here", goes_on=False, **more)
+        more = {"namespace": {}, "max_tokens": 100, **more}
+        question = Question(prompt, HAIKU, host="here", goes_on=False, **more)
         how = {"data": question.options.data, "thinking": question.options.thinking, "fields": None}
         run = Run(0, time.time(), "book", self.talk, "cell", self.means.host, HAIKU.id, prompt, "out", how)
         known = self.store.asked.found
@@ -371,6 +372,7 @@ class Losing:
         outer = self
         self.lost = 0
         self.posted: Callable[[], None] = lambda: None
+        self.busy = 0
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -378,6 +380,10 @@ class Losing:
                 headers = dict(self.headers.items()) | {"Host": url.removeprefix("http://")}
                 if self.command == "POST":
                     outer.posted()
+                if outer.busy and self.path.startswith("/v1/files"):
+                    outer.busy -= 1
+                    self.send_error(529)
+                    return
                 time.sleep(slow)
                 lose = self.command == "POST" and not outer.lost and not slow
                 if lose and not arrives:
@@ -509,6 +515,26 @@ def test_rows_that_cannot_be_asked_say_why_and_the_others_are(start: Start) -> N
     assert "KeyError" in bad.row.error
     table = batching.run_table(bench.told(), None)
     assert table["claude_stage"].tolist() == ["complete", "failed"]
+
+
+def test_an_upload_is_tried_again_and_its_failure_is_no_rows_own(
+    start: Start, local_api: offline.LocalApi
+) -> None:
+    image = pytest.importorskip("PIL.Image")
+    picture: dict[str, Any] = {
+        "namespace": {"picture": image.effect_noise((300, 300), 50)},
+        "attach": ("picture",),
+    }
+    with Losing(local_api.url, slow=0.001) as way:
+        bench = start(url=way.url)
+        bench.means = replace(bench.means, patience=Patience(retries=1, hurry=True))
+        way.busy = 2
+        with pytest.raises(ApiProblem, match=r"529.*2 tries were made\..*Nothing was sent\.$"):
+            bench.spooled(range(3), upload_above=1000, **picture)
+        assert (way.busy, bench.known(), bench.files()) == (0, [], [])
+        way.busy = 1
+        spooled = bench.spooled(range(3), upload_above=1000, **picture)
+        assert (way.busy, spooled.asked, spooled.refused) == (0, 3, 0)
 
 
 def test_a_failure_while_rows_are_written_leaves_nothing(

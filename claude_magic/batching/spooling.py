@@ -11,7 +11,7 @@ from claude_magic.api import batches, models
 from claude_magic.batching.means import Means, must
 from claude_magic.conversation.asked import Kept
 from claude_magic.conversation.batch_values import Row, Run
-from claude_magic.errors import ClaudeMagicError, StoreProblem, UsageProblem
+from claude_magic.errors import ApiProblem, ClaudeMagicError, StoreProblem, UsageProblem
 from claude_magic.mapping import RowQuestion, of_before, questions, shared_blocks
 from claude_magic.question import Question
 from claude_magic.rows import Rows
@@ -136,9 +136,15 @@ class _Requests:
         if digest in self._seen:
             self._noted.append(row)
             return None
+        above = self._question.upload_above
+        uploads = above and any(block.size > above for block in prepared.blocks)
+
+        def made() -> bytes:
+            return prepared.request(self._means.files, limited=False).params()
+
         try:
-            params = prepared.request(self._means.files, limited=False).params()
-        except ClaudeMagicError as error:
+            params = self._means.retried(made) if uploads else made()
+        except UsageProblem as error:
             self._refuse(replace(row, question=""), error)
             return None
         self._seen.add(digest)
@@ -180,8 +186,8 @@ def spool_rows(
 
     Raises
     ------
-    UsageProblem, StoreProblem, KeyboardInterrupt
-        Nothing of it is left then.
+    UsageProblem, StoreProblem, ApiProblem, Stopped, KeyboardInterrupt
+        Nothing of it is left then; ApiProblem where an attachment cannot be uploaded.
     """
     batches.refuse_batches(question.provider)
     if means.shelf.problem:
@@ -206,6 +212,9 @@ def spool_rows(
             raise UsageProblem(
                 f"The batch cannot be written to disk ({error.strerror or error}). Nothing was sent."
             ) from None
+        if isinstance(error, ApiProblem) and "Nothing was sent" not in str(error):
+            error.charged = False  # an upload costs nothing
+            error.advice = f"{error.advice} Nothing was sent.".strip()
         raise
     return spooled
 
