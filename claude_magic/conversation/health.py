@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from claude_magic.conversation import schema
-from claude_magic.conversation.database import reason
+from claude_magic.conversation.database import BUSY_SECONDS, is_damage, reason
 
 LEAST_ROOM = 50_000_000
 """Bytes that should be free on the store's disk."""
@@ -81,39 +81,37 @@ def _existing(found: Health, path: Path) -> Health:
             "it cannot be written",
             "make file and folder writable for you: chmod u+rw",
         )
-    if problem := _damage(path):
-        return Health(
-            found.size,
-            found.mode,
-            problem,
-            "move it away; the next question begins a new one",
-        )
-    with _opened(path) as connection:
-        if schema.version_of(connection) > len(schema.MIGRATIONS):
-            return Health(
-                found.size, found.mode, "a newer claude_magic has written it", "pip install -U claude_magic"
-            )
+    problem, advice = _inside(path)
+    if problem:
+        return Health(found.size, found.mode, problem, advice)
     if int(found.mode, 8) & 0o077:
         return Health(found.size, found.mode, "others can read it", f"chmod 600 {str(path)!r}", serious=False)
     return found
 
 
-def _damage(path: Path) -> str:
-    """What SQLite finds wrong with a file, shortened; ``""`` for nothing."""
+def _inside(path: Path) -> tuple[str, str]:
+    """What is wrong with what a file holds, shortened, and what to do about it; ``""`` for nothing."""
+    away = "move it away; the next question begins a new one"
     try:
         with _opened(path) as connection:
             if not schema.is_empty(connection) and not schema.is_ours(connection):
-                return "it is a database of something else"
+                return "it is a database of something else", away
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                return f"it is damaged ({' '.join(str(found).split())[:100]})", away
+            if schema.version_of(connection) > len(schema.MIGRATIONS):
+                return "a newer claude_magic has written it", "pip install -U claude_magic"
     except sqlite3.Error as error:
-        return f"it is damaged ({error})"
-    return "" if found == "ok" else f"it is damaged ({' '.join(str(found).split())[:100]})"
+        if is_damage(error):
+            return f"it is damaged ({error})", away
+        return f"it cannot be read now ({error})", "try again"
+    return "", ""
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """The database for reading, closed at the end."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         yield connection

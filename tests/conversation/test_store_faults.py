@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from claude_magic.conversation import database, owner, schema, writing
+from claude_magic.conversation import database, health, owner, schema, writing
 from claude_magic.conversation.history import Conversation
 from claude_magic.conversation.store import Store
 from claude_magic.values import Answer, OtherPart
@@ -460,6 +460,22 @@ def test_a_locked_store_is_waited_for_then_reported(path: Path, monkeypatch: pyt
         assert store.write(after, after)
         assert store.problem == ""
         assert store.load(talk.id) == after
+
+
+def test_a_locked_store_is_not_called_damaged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "BUSY_SECONDS", 0.01)
+    filled(path)
+    assert health.examine(path).problem == ""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        found = health.examine(path)
+        assert (found.problem, found.advice) == ("it cannot be read now (database is locked)", "try again")
+        assert found.serious
+    path.write_bytes(b"SQLite format 3\x00" + os.urandom(5000))
+    found = health.examine(path)
+    assert found.problem.startswith("it is damaged (")
+    assert found.advice.startswith("move it away")
 
 
 def test_a_store_that_was_deleted_is_begun_anew_with_what_is_known(path: Path) -> None:
