@@ -253,6 +253,16 @@ def test_what_was_asked_since_is_not_sent_twice(start: Start) -> None:
     assert [told.text for told in bench.told(old.run.key)] == ["", "1", ""]
 
 
+def test_what_was_to_be_asked_again_is_sent_whatever_was_known_before(start: Start) -> None:
+    bench = start()
+    bench.fetched(*bench.sent(["a"]))
+    bench.sent(["b"])  # under way
+    again = bench.spooled(["a", "b"], again=True)  # and the kernel dies
+    bench.fetched(*batching.resend(bench.known()[-1], (), bench.means))
+    assert [told.row.outcome for told in bench.told(again.run.key)] == ["answered"] * 2
+    assert len(bench.turns) == 3
+
+
 def test_files_that_nobody_knows_go_after_a_day(start: Start) -> None:
     bench = start()
     bench.spooled(["a"])

@@ -160,8 +160,7 @@ def resend(one: Sent, limits: Sequence[Limit], means: Means) -> list[Sent]:
 
 def _refuse_asked_since(one: Sent, means: Means) -> None:
     """Raise where rows of a batch that was never sent have been asked otherwise since."""
-    count = sum(any(means.shelf.known(question)) for question in means.shelf.open_questions(one))
-    if count:
+    if count := means.shelf.asked_since(one):
         raise UsageProblem(
             f"{count:,} of its {one.total:,} questions have been asked since. Run the cell again, which asks "
             f"what is missing; --cancel unsent-{one.key} gives this up. Nothing was sent."

@@ -230,6 +230,23 @@ class BatchShelf:
             found |= {cell_text(question): int(batch) for question, batch in rows}
         return found
 
+    def asked_since(self, sent: Sent) -> int:
+        """How many open questions of a batch have been answered, or sent in another, since its run began."""
+        since = sent.run.created
+        row = self._access.read(
+            lambda connection: connection.execute(
+                "SELECT COUNT(DISTINCT i.question) FROM batch_items i WHERE i.batch = ? AND i.outcome = ''"
+                " AND (EXISTS (SELECT 1 FROM turns t WHERE t.reuse_key = i.question AND t.reuse_key <> ''"
+                " AND t.stage = 'complete' AND t.began > ?)"
+                " OR EXISTS (SELECT 1 FROM batch_items o JOIN batches b ON b.key = o.batch"
+                " WHERE o.question = i.question AND o.outcome = '' AND b.sent > ?"
+                " AND b.status IN ('sending', 'in_progress', 'canceling', 'ended')))",
+                (sent.key, since, since),
+            ).fetchone(),
+            None,
+        )
+        return 0 if row is None else int(row[0])
+
     def told(self, run: int) -> Iterator[Told]:
         """The rows of a run in order, with what is shown of their turns."""
         last = -1
