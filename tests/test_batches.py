@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,6 +181,17 @@ def test_another_host_is_told(kernel: Kernel) -> None:
     kernel.run("%claude_offline --off")
     said(kernel, "%claude_batches --wait")
     assert kernel.value("len(out)") == "6"
+
+
+def test_what_was_never_sent_is_given_up_whoever_is_asked(kernel: Kernel, tmp_path: Path) -> None:
+    for state, told in (("spooled", "now it will not be"), ("sending", "perhaps sent to 127.0.0.1:")):
+        said(kernel, MAP)
+        with contextlib.closing(sqlite3.connect(tmp_path / "talks.db")) as store, store:
+            store.execute("UPDATE batches SET id = '', status = ? WHERE id <> ''", (state,))
+        kernel.run("%claude_offline")
+        assert told in said(kernel, "%claude_batches --cancel last")
+        assert "Batches of this notebook: none" in said(kernel, "%claude_batches")
+        kernel.run("%claude_offline --off")
 
 
 def test_batches_of_a_demo_that_ended_are_given_up(kernel: Kernel) -> None:

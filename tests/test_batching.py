@@ -491,6 +491,33 @@ def test_a_stop_before_a_batch_is_sent_leaves_it_on_disk(start: Start) -> None:
     assert len(bench.client.messages.batches.list(limit=1000).data) == before + 1
 
 
+def test_a_demo_that_ended_while_a_batch_was_sent_holds_up_nothing(
+    start: Start, local_api: offline.LocalApi
+) -> None:
+    over = threading.Event()
+    with Losing(local_api.url, arrives=False) as way:
+        bench = start(url=way.url)
+        spooled = bench.spooled(["a"])
+
+        def stays() -> None:
+            bench.stop.ask()
+            over.wait(30)
+
+        way.posted = stays
+        with pytest.raises(Stopped):
+            batching.submit(spooled.parts, bench.means)
+    over.set()
+    bench.stop.asked = False
+    shelf = bench.store.batches
+    (one,) = bench.known()
+    assert (one.id, one.status, one.demo) == ("", "sending", True)
+    assert [shelf.outstanding("book", one.sent - 1, demo=demo) > 0 for demo in (True, False)] == [True, False]
+    batching.give_up_ended_demos(shelf)
+    assert bench.known()[0].status == "gone"
+    assert shelf.outstanding("book", one.sent - 1, demo=True) == 0
+    assert bench.spooled(["a"]).asked == 1
+
+
 def test_a_limit_is_kept_whatever_the_answers(start: Start) -> None:
     bench = start()
     spooled = bench.spooled(range(100))

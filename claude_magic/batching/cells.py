@@ -226,12 +226,13 @@ class Batches:
             batching.drop(one, means)
             print("It was the offline demo's, which ended with its kernel; it is listed no more.")  # noqa: T201 - the magic's own answer
             return
-        if note:
-            raise UsageProblem(note)
         if not one.id:
             batching.drop(one, means)
-            print("It had not been sent; now it will not be.")  # noqa: T201 - the magic's own answer
+            perhaps = f"It was perhaps sent to {one.run.host}; it is listed no more."
+            print(perhaps if one.status == SENDING else "It had not been sent; now it will not be.")  # noqa: T201 - the magic's own answer
             return
+        if note:
+            raise UsageProblem(note)
         if one.status in ("ended", FETCHED):
             raise UsageProblem("It has ended already; --fetch brings its answers.")
         told = means.retried(lambda: api.cancel(means.client, one.id))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from claude_magic.api.address import has_ended
-from claude_magic.conversation.batch_values import FETCHED, GONE, Sent
+from claude_magic.conversation.batch_values import FETCHED, GONE, SPOOLED, Sent
 from claude_magic.conversation.batches import BatchShelf
 
 
 def give_up_ended_demos(shelf: BatchShelf) -> None:
     """Note of each batch whose demo has ended that nothing more will come of it."""
-    open_ = [one for one in shelf.batches() if one.demo and one.id and one.status not in (FETCHED, GONE)]
+    done = (SPOOLED, FETCHED, GONE)
+    open_ = [one for one in shelf.batches() if one.demo and one.status not in done]
     ended = {host for host in {one.run.host for one in open_} if has_ended(host)}
     for one in open_:
         if one.run.host in ended:

@@ -64,6 +64,11 @@ class Means:
         """Who is asked: batches of another are none of its."""
         return self.client.base_url.netloc.decode("ascii", "replace")
 
+    @property
+    def demo(self) -> bool:
+        """Whether the offline demo is asked, as its key tells before any answer does."""
+        return (self.client.api_key or "").startswith("sk-local-")
+
     def retried(self, call: Callable[[], Result]) -> Result:
         """Ask the API something that may be asked again; tries are repeated while it is busy.
 

@@ -10,7 +10,7 @@ from claude_magic.api.budget import Limit
 from claude_magic.api.spool import request_at
 from claude_magic.batching.limits import check_again
 from claude_magic.batching.means import Means, must
-from claude_magic.conversation.batch_values import DROPPED, GONE, SENDING, SPOOLED, Sent
+from claude_magic.conversation.batch_values import DROPPED, GONE, SPOOLED, Sent
 from claude_magic.errors import ApiProblem, StoreProblem, UsageProblem
 from claude_magic.stop import Stopped
 
@@ -34,7 +34,7 @@ def submit(keys: Sequence[int], means: Means) -> list[Sent]:
         one = _found(key, means)
         if means.stop.asked:  # what is not marked yet has certainly not been sent
             raise Stopped
-        must(means.shelf.mark(key, SENDING, sent=time.time()))
+        must(means.shelf.sending(key, time.time(), demo=means.demo))
         try:
             means.stop.during(_sender(one, means), lambda: None)
         except ApiProblem as problem:

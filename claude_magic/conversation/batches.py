@@ -13,7 +13,7 @@ from typing import Any
 
 from claude_magic.conversation.access import Access
 from claude_magic.conversation.asked import note
-from claude_magic.conversation.batch_values import SPOOLED, Came, Row, Run, Sent, Told
+from claude_magic.conversation.batch_values import SENDING, SPOOLED, Came, Row, Run, Sent, Told
 from claude_magic.conversation.codec import cell_text, said_of, text_cell
 from claude_magic.conversation.writing import save_turn
 
@@ -112,13 +112,13 @@ class BatchShelf:
 
         return self._access.write(work, False, durable=True)
 
-    def mark(self, key: int, status: str, *, spool: str | None = None, sent: float | None = None) -> bool:
+    def mark(self, key: int, status: str, *, spool: str | None = None) -> bool:
         """Note how far a batch is."""
-        return self._update(
-            key,
-            "status = ?, spool = COALESCE(?, spool), sent = COALESCE(?, sent)",
-            (status, spool, sent),
-        )
+        return self._update(key, "status = ?, spool = COALESCE(?, spool)", (status, spool))
+
+    def sending(self, key: int, sent: float, *, demo: bool) -> bool:
+        """Note that a batch is being sent: from then on it may have arrived."""
+        return self._update(key, "status = ?, sent = ?, demo = ?", (SENDING, sent, int(demo)))
 
     def arrived(
         self, key: int, batch_id: str, status: str, counts: Mapping[str, int], expires: float, *, demo: bool
