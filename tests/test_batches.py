@@ -242,6 +242,25 @@ def test_a_split_map_is_one_table(kernel: Kernel) -> None:
     assert kernel.value("list(out.n)") == str(list(range(6)))  # the rows are at hand still
 
 
+def test_results_that_went_before_they_were_fetched_are_told_by_wait_too(tmp_path: Path) -> None:
+    store = tmp_path / "store" / "talks.db"
+    with (
+        offline.start(pace=0, batches=offline.Pledge(delay=0.0, kept=0.01)) as api,
+        a_kernel(tmp_path / "kernel", store, api) as kernel,
+    ):
+        said(kernel, MAP)
+        for _ in range(200):
+            if "gone: the API keeps them 29 days" in said(kernel, "%claude_batches"):
+                break
+        with contextlib.closing(sqlite3.connect(store)) as connection, connection:
+            connection.execute("UPDATE batches SET status = 'ended'")  # as it was listed before they went
+        for flag in ("--wait", "--fetch last"):
+            assert "are gone: the API keeps them 29 days. --resend" in line_of(
+                kernel, f"%claude_batches {flag}"
+            )
+        assert re.search(r"gone +6", said(kernel, "%claude_batches"))
+
+
 def test_a_quiet_batch_shows_nothing(kernel: Kernel) -> None:
     kernel.run(
         "import pathlib, jupyter_core.paths\n"

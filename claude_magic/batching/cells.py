@@ -261,10 +261,10 @@ class Batches:
     def _fetch(self, one: Sent, into: str, means: Means, settings: Settings, *, wait: bool) -> None:
         parts = [each for each in means.shelf.batches() if each.run.key == one.run.key]
         if wait:
-            self._wait(parts, means)
+            parts = self._wait(parts, means)
         notes = []
         for part in parts:
-            if not wait and (note := batching.refresh(part, means)):
+            if note := batching.refresh(part, means):
                 notes.append(note)
                 continue
             now = _again(part, means)
@@ -290,8 +290,8 @@ class Batches:
         """The rows of a batch, where this kernel has sent them last."""
         return self._last[1] if self._last is not None and self._last[0] == one.run.key else None
 
-    def _wait(self, parts: Sequence[Sent], means: Means) -> None:
-        """Wait until all of them have ended, or something is wrong with one."""
+    def _wait(self, parts: list[Sent], means: Means) -> list[Sent]:
+        """Wait until all of them have ended, or something is wrong with one; return them as they are then."""
         pause, total = SOONEST, sum(part.total for part in parts)
         while True:
             for part in parts:
@@ -304,7 +304,7 @@ class Batches:
             done = total - sum(part.total for part in open_)
             means.progress.show(done, total, state=open_[0].status.replace("_", " ") if open_ else "ended")
             if not open_:
-                return
+                return parts
             means.stop.sleep(pause)
             if means.stop.asked:
                 raise Stopped
