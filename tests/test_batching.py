@@ -165,8 +165,11 @@ def test_equal_and_answered_rows_are_sent_once(start: Start) -> None:
     (rest,) = batching.submit(again.parts, bench.means)
     bench.fetched(rest)
     assert [told.text for told in bench.told(again.run.key)] == ["a", "b", "d"]
+    # What was known from before, or another run has paid, costs nothing again.
+    costs = batching.run_table(bench.told(again.run.key), None)["claude_cost"].tolist()
+    assert costs == [0.0, 0.0, bench.turns[-1].cost]
     # What another run has asked is found by what was asked.
-    assert [told.text for told in bench.told(under_way.run.key)] == ["a", ""]
+    assert [(told.text, told.cost) for told in bench.told(under_way.run.key)] == [("a", 0.0), ("", 0.0)]
     assert bench.spooled(["a"], again=True).asked == 1
 
 

@@ -146,7 +146,13 @@ class Came:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A row with what is shown of its turn: nothing where it has none."""
+    """A row with what is shown of its turn: nothing where it has none.
+
+    Parameters
+    ----------
+    cost : float or None
+        USD that the run has paid for it: none for an answer that was there already, or that another has paid.
+    """
 
     row: Row
     stage: str = ""

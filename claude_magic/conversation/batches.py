@@ -349,7 +349,9 @@ def _mapping(text: object) -> dict[str, Any]:
 def _rows(connection: sqlite3.Connection, run: int, after: int) -> list[tuple[Any, ...]]:
     return connection.execute(
         # What was answered since, by whatever has asked it, is its answer too.
-        "SELECT i.number, i.question, i.label, i.outcome, i.error, i.turn, t.stage, t.answer, t.cost"
+        # It has cost this run nothing then.
+        "SELECT i.number, i.question, i.label, i.outcome, i.error, i.turn, t.stage, t.answer,"
+        " CASE WHEN i.outcome = 'answered' AND i.batch <> 0 THEN t.cost ELSE 0.0 END"
         " FROM batch_items i LEFT JOIN turns t ON t.id = CASE WHEN i.turn <> '' THEN i.turn ELSE"
         " (SELECT id FROM turns WHERE reuse_key = i.question AND reuse_key <> '' AND stage = 'complete'"
         " ORDER BY key DESC LIMIT 1) END"
