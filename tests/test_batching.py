@@ -316,6 +316,22 @@ def test_results_come_in_pieces_and_a_stop_between_loses_none(start: Start, tmp_
         assert store.execute("SELECT cost FROM batches").fetchone()[0] == pytest.approx(one_cost(bench))
 
 
+def test_two_kernels_that_fetch_one_batch_account_each_answer_once(start: Start) -> None:
+    bench, other = start(), start()
+    (one,) = bench.sent(range(250))
+    one = bench.ended(one.key)
+
+    class MeanwhileTheOther(NoBar):
+        def show(self, done: int, total: int, **_: str) -> None:
+            if not other.turns:
+                batching.fetch(one, other.means)
+
+    batching.fetch(one, replace(bench.means, progress=MeanwhileTheOther()))
+    assert [len(each.turns) for each in (bench, other)] == [200, 50]
+    assert bench.outcomes() == ["answered"] * 250
+    assert bench.known()[0].cost == pytest.approx(one_cost(bench) + one_cost(other))
+
+
 def test_a_store_that_fails_while_answers_come_loses_none(start: Start, tmp_path: Path) -> None:
     bench = start()
     (one,) = bench.sent(range(3))
@@ -337,7 +353,7 @@ def test_an_answer_that_cannot_be_kept_is_an_error_of_its_row_alone(start: Start
     odd = Turn("", (), answer=Answer((OtherPart("odd", {"type": object()}),)), stage="complete", id="odd")
     plain = Turn("", (), answer=Answer((TextPart("b"),)), stage="complete", id="plain")
     came = [Came(questions[0], "answered", "", odd), Came(questions[1], "answered", "", plain)]
-    assert bench.store.batches.keep(one, came, 0.0) == 2
+    assert bench.store.batches.keep(one, came) == came
     assert bench.outcomes() == ["errored", "answered"]
     assert "cannot be kept" in bench.told()[0].row.error
 

@@ -138,15 +138,16 @@ def _kept(one: Sent, file: IO[bytes], means: Means, *, demo: bool) -> Fetched:
                 for result in found
                 if result is not None and result.custom_id in places
             ]
-            turns = [each.turn for each in came if each.turn is not None]
-            cost = sum(turn.cost or 0.0 for turn in turns)
-            if means.shelf.keep(one, came, cost) < 0:
+            new = means.shelf.keep(one, came)
+            if new is None:
                 raise StoreProblem(
                     f"The store cannot be written ({means.shelf.problem}). The answers are still at the API: "
                     "fetch them again later."
                 )
+            turns = [each.turn for each in new if each.turn is not None]
             for turn in turns:
                 means.account(turn)
+            cost = sum(turn.cost or 0.0 for turn in turns)
             answered = sum(each.outcome == "answered" for each in came)
             done = Fetched(
                 done.answered + answered,

@@ -130,11 +130,11 @@ class BatchShelf:
             (batch_id, status, json.dumps(dict(counts)), expires, int(demo)),
         )
 
-    def keep(self, sent: Sent, came: Sequence[Came], cost: float) -> int:
-        """Keep what has come of questions of a batch, and their turns; returns how many were new, or -1."""
+    def keep(self, sent: Sent, came: Sequence[Came]) -> list[Came] | None:
+        """Keep what has come of questions of a batch, and their turns; returns what was new, or None."""
 
-        def work(connection: sqlite3.Connection) -> int:
-            new = 0
+        def work(connection: sqlite3.Connection) -> list[Came] | None:
+            new: list[Came] = []
             for one in came:
                 where = (sent.run.key, one.question, sent.key)
                 open_ = connection.execute(
@@ -145,6 +145,7 @@ class BatchShelf:
                 ).fetchone()
                 if open_ is None:
                     continue  # fetched before, or of no row
+                new.append(one)
                 one = _saved(connection, one)  # noqa: PLW2901
                 connection.execute(
                     "UPDATE batch_items INDEXED BY batch_items_by_question"
@@ -152,12 +153,12 @@ class BatchShelf:
                     " WHERE run = ? AND question = ? AND batch = ?",
                     (one.outcome, text_cell(one.error), "" if one.turn is None else one.turn.id, *where),
                 )
-                new += 1
+            cost = sum(one.turn.cost or 0.0 for one in new if one.turn is not None)
             if new:
                 connection.execute("UPDATE batches SET cost = cost + ? WHERE key = ?", (cost, sent.key))
             return new
 
-        return self._access.write(work, -1, durable=True)
+        return self._access.write(work, None, durable=True)
 
     def lose(self, sent: Sent, outcome: str, error: str) -> bool:
         """Note of all rows of a batch of which nothing has come that nothing will."""
