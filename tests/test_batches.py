@@ -100,7 +100,7 @@ def fetched_anew(second: Kernel, store: Path) -> None:
     listed = said(second, "%claude_batches")
     assert re.search(r"\b\w{6} +(in progress|ended) +6 ", listed)
     fetched = said(second, "%claude_batches --wait")
-    assert "out: 6 answered" in fetched
+    assert "out: 6 questions answered" in fetched
     assert second.value("list(out.answer)") == str([f"number {n}" for n in range(6)])
     assert second.value("list(out.index)") == str(list("abcdef"))
     again = said(second, MAP)
@@ -112,7 +112,7 @@ def fetched_anew(second: Kernel, store: Path) -> None:
     assert "fetched" in said(second, "%claude_batches")
     assert "6 turns" in said(second, "%claude_usage --by model")
     other = said(second, "%claude_batches --fetch last --into other")
-    assert "other: 6 answered" in other
+    assert "other: 6 questions answered" in other
     assert second.value("other.answer.tolist() == out.answer.tolist()") == "True"
 
 
@@ -150,10 +150,12 @@ def test_cancel_resend_and_an_interrupted_wait(tmp_path: Path) -> None:
         assert "Interrupted" in ran.error
         assert "No further row of it is answered" in said(kernel, "%claude_batches --cancel last")
         fetched = said(kernel, "%claude_batches --wait")
-        assert re.search(r"out: 0 answered · 6 without an answer, which --resend sends again", fetched)
+        assert re.search(
+            r"out: 0 questions answered · 6 without an answer, which --resend sends again", fetched
+        )
         assert kernel.value("set(out.claude_stage)") == "{'canceled'}"
         listed = said(kernel, "%claude_batches")
-        assert re.search(r"6 rows are errored, canceled", listed)
+        assert re.search(r"6 questions are errored, canceled", listed)
         assert re.search(r"fetched +6 +6 canceled", listed)
         assert "has ended already; --fetch brings" in line_of(kernel, "%claude_batches --cancel last")
         resent = said(kernel, "%claude_batches --resend last")
@@ -207,7 +209,7 @@ def test_batches_of_a_demo_that_ended_are_given_up(kernel: Kernel) -> None:
         told = line_of(kernel, f"%claude_batches {name} last")
         assert "the offline demo's, which ended with its kernel: run its cell again" in told
     assert "6 questions sent" in said(kernel, MAP)  # they are under way no more
-    assert "out: 6 answered" in said(kernel, "%claude_batches --wait")
+    assert "out: 6 questions answered" in said(kernel, "%claude_batches --wait")
     assert "it is listed no more" in said(kernel, f"%claude_batches --cancel {ended}")
     assert "gone" not in said(kernel, "%claude_batches")
 
@@ -224,7 +226,7 @@ def test_outputs_without_a_page_are_the_same_each_time(kernel: Kernel, tmp_path:
         texts += [said(kernel, "%claude_batches --wait"), said(kernel, "%claude_batches")]
         assert batch not in "".join(texts)
         assert re.search(r"\n1 +fetched", texts[-1])
-        assert "out: 6 answered" in said(kernel, "%claude_batches --fetch 1")
+        assert "out: 6 questions answered" in said(kernel, "%claude_batches --fetch 1")
         outputs.append(texts)
     kernel.run("%claude_config view=auto")
     assert outputs[0] == outputs[1]
@@ -237,7 +239,7 @@ def test_a_split_map_is_one_table(kernel: Kernel) -> None:
     sent = said(kernel, MAP)
     assert re.search(r"6 questions sent as 3 batches \(msgbatch_\w+, msgbatch_\w+, msgbatch_\w+\)", sent)
     kernel.run("magics._open().batches.most = Most()")
-    assert "out: 6 answered" in said(kernel, "%claude_batches --wait")
+    assert "out: 6 questions answered" in said(kernel, "%claude_batches --wait")
     assert kernel.value("list(out.answer)") == str([f"number {n}" for n in range(6)])
     assert kernel.value("list(out.n)") == str(list(range(6)))  # the rows are at hand still
 

@@ -25,6 +25,7 @@ from claude_magic.api.files import Files
 from claude_magic.api.options import Options
 from claude_magic.api.patience import Patience
 from claude_magic.api.spool import Most, Spool
+from claude_magic.batching.lines import fetched_line
 from claude_magic.conversation.batch_values import Came, Run, Sent, Told
 from claude_magic.conversation.history import Conversation
 from claude_magic.conversation.store import Store
@@ -159,6 +160,10 @@ def test_equal_and_answered_rows_are_sent_once(start: Start) -> None:
     assert [told.text for told in bench.told()] == ["a", "b", "a", "a"]
     table = batching.run_table(bench.told(), None)
     assert table["answer"].tolist() == ["a", "b", "a", "a"]
+    # Four rows, two questions: what is told of the batch counts questions.
+    assert fetched_line(bench.known()[:1], "out").startswith("out: 2 questions answered · ")
+    listed = batching.batches_table(bench.known()[:1], every=False)
+    assert dict(zip(listed.columns, listed.rows[0], strict=True))["asked"] == "2"
     assert sum(table["claude_cost"]) == pytest.approx(one_cost(bench))
     again = bench.spooled(["a", "b", "d"])
     assert (again.asked, again.known) == (1, 2)

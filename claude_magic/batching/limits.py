@@ -52,7 +52,7 @@ def check_limits(
 
 
 def check_again(one: Sent, count: int, limits: Sequence[Limit]) -> None:
-    """See that the limits leave enough for sending so many rows of a batch again.
+    """See that the limits leave enough for sending so many questions of a batch again.
 
     Raises
     ------
@@ -64,6 +64,6 @@ def check_again(one: Sent, count: int, limits: Sequence[Limit]) -> None:
         if cost is None or cost > limit.usd - limit.spent:
             told = "has no known price" if cost is None else f"may cost {money(cost)}"
             raise UsageProblem(
-                f"Over the limit of {money(limit.usd)} for {limit.what}: sending {count:,} rows {told}. "
+                f"Over the limit of {money(limit.usd)} for {limit.what}: sending {count:,} questions {told}. "
                 f"To raise it, {limit.advice}. Nothing was sent."
             )

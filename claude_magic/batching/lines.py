@@ -37,7 +37,7 @@ def fetched_line(parts: Sequence[Sent], target: str) -> str:
     answered = sum(part.answered for part in parts)
     left = sum(part.unanswered for part in parts)
     cost = sum(part.cost for part in parts)
-    told = [f"{target}: {answered:,} answered"]
+    told = [f"{target}: {answered:,} question{'' if answered == 1 else 's'} answered"]
     if left:
         told.append(f"{left:,} without an answer, which --resend sends again")
     if cost:

@@ -57,11 +57,12 @@ def batches_table(
     if ended:
         foot.append("What is gone was the offline demo's, which ended with its kernel: run its cell again.")
     if left := sum(one.unanswered for one in found if one not in ended):
-        foot.append(f"{left:,} rows are errored, canceled, expired or lost; --resend ID sends them again.")
+        are = "question is" if left == 1 else "questions are"
+        foot.append(f"{left:,} {are} errored, canceled, expired or lost; --resend ID sends them again.")
     names: tuple[str, ...] = (
         "batch",
         "status",
-        "rows",
+        "asked",
         "done",
         "model",
         "cost",
@@ -80,7 +81,7 @@ def batches_table(
     title = "All batches of the store" if every else "Batches of this notebook"
     if not rows:
         title += ": none" if every else ": none; --all lists those of others"
-    return Table(names, tuple(rows), title, ("rows",), tuple(foot))
+    return Table(names, tuple(rows), title, ("asked",), tuple(foot))
 
 
 def _row(one: Sent, name: str, now: float) -> tuple[str, ...]:

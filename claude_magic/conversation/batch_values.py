@@ -100,9 +100,9 @@ class Sent:
     cost : float
         USD of what was fetched so far.
     answered : int
-        Rows fetched with an answer.
+        Questions fetched with an answer; equal rows ask one.
     unanswered : int
-        Rows that can be sent again.
+        Questions that can be sent again.
     """
 
     key: int
