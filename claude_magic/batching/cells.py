@@ -313,7 +313,7 @@ class Batches:
 
 def _again(one: Sent, means: Means) -> Sent:
     """The batch as the store knows it now."""
-    return next((each for each in means.shelf.batches() if each.key == one.key), one)
+    return means.shelf.batch(one.key) or one
 
 
 def _stopped(stop: Stop, line: str) -> Interrupted | ClaudeMagicError:

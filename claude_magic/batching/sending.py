@@ -175,7 +175,7 @@ def drop(one: Sent, means: Means) -> None:
 
 
 def _found(key: int, means: Means) -> Sent:
-    found = next((one for one in means.shelf.batches() if one.key == key), None)
+    found = means.shelf.batch(key)
     if found is None:
         raise StoreProblem("The store cannot be read, so the batch cannot be sent.")
     return found

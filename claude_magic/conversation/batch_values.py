@@ -12,6 +12,9 @@ SPOOLED, SENDING, FETCHED, GONE, DROPPED = "spooled", "sending", "fetched", "gon
 """What the store knows of a batch beside the API's own words (``in_progress``, ``canceling``, ``ended``): on
 disk and not sent, perhaps sent, fetched whole, no longer at the API, and given up before it was sent."""
 
+UNDER_WAY = (SENDING, "in_progress", "canceling", "ended")
+"""What a batch is whose answers are still to be fetched, as far as is known."""
+
 UNANSWERED = ("errored", "canceled", "expired", "lost")
 """What a row that can be sent again has come to; ``lost`` where its batch has gone."""
 

@@ -13,13 +13,21 @@ from typing import Any
 
 from claude_magic.conversation.access import Access
 from claude_magic.conversation.asked import note
-from claude_magic.conversation.batch_values import SENDING, SPOOLED, Came, Row, Run, Sent, Told
+from claude_magic.conversation.batch_values import (
+    SENDING,
+    SPOOLED,
+    UNANSWERED,
+    UNDER_WAY,
+    Came,
+    Row,
+    Run,
+    Sent,
+    Told,
+)
 from claude_magic.conversation.codec import cell_text, said_of, text_cell
 from claude_magic.conversation.writing import save_turn
 
 _AT_ONCE = 1000
-
-# Of a row's run and question, the question is what SQLite is to look it up by:
 
 
 class BatchShelf:
@@ -92,6 +100,7 @@ class BatchShelf:
                 (run, spool, SPOOLED, len(places), estimate),
             )
             key = int(cursor.lastrowid or 0)
+            # Of a row's run and question, the question is what SQLite is to look it up by, here and below.
             connection.executemany(
                 "UPDATE batch_items INDEXED BY batch_items_by_question"
                 " SET batch = ?, place = ?, outcome = '', error = ''"
@@ -178,13 +187,17 @@ class BatchShelf:
         place = None if notebook is None else text_cell(notebook)
         return self._access.read(lambda connection: _batches(connection, place), none)
 
+    def batch(self, key: int) -> Sent | None:
+        """A batch as the store knows it now; None where it knows none."""
+        return next((one for one in self.batches() if one.key == key), None)
+
     def open_questions(self, sent: Sent) -> dict[str, int]:
         """The questions of a batch of which nothing has come yet, and where each stands in its spool."""
         return dict(self._pairs(sent, "outcome = ''"))
 
     def unanswered(self, sent: Sent) -> list[tuple[str, int]]:
         """The questions of a batch that can be sent again, and where each stands in its spool."""
-        return self._pairs(sent, "outcome IN ('errored', 'canceled', 'expired', 'lost')")
+        return self._pairs(sent, f"outcome IN {UNANSWERED}")
 
     def known(self, question: str) -> tuple[str, int]:
         """Where a question stands already.
@@ -196,22 +209,15 @@ class BatchShelf:
         batch : int
             The number of a batch in which it was sent and has not been fetched; 0 for none.
         """
-
-        def work(connection: sqlite3.Connection) -> tuple[str, int]:
-            turn = connection.execute(
+        turn = self._access.read(
+            lambda connection: connection.execute(
                 "SELECT id FROM turns WHERE reuse_key = ? AND reuse_key <> '' AND stage = 'complete'"
                 " ORDER BY key DESC LIMIT 1",
                 (question,),
-            ).fetchone()
-            batch = connection.execute(
-                "SELECT b.key FROM batch_items i JOIN batches b ON b.key = i.batch"
-                " WHERE i.question = ? AND i.question <> '' AND i.outcome = ''"
-                " AND b.status IN ('sending', 'in_progress', 'canceling', 'ended') LIMIT 1",
-                (question,),
-            ).fetchone()
-            return "" if turn is None else cell_text(turn[0]), 0 if batch is None else int(batch[0])
-
-        return self._access.read(work, ("", 0))
+            ).fetchone(),
+            None,
+        )
+        return "" if turn is None else cell_text(turn[0]), self.under_way([question]).get(question, 0)
 
     def under_way(self, questions: Iterable[str]) -> dict[str, int]:
         """Which of these questions were sent in a batch and have not been fetched, and the batch's number."""
@@ -221,9 +227,9 @@ class BatchShelf:
             none: list[tuple[Any, ...]] = []
             rows = self._access.read(
                 lambda connection: connection.execute(
-                    "SELECT i.question, b.key FROM batch_items i JOIN batches b ON b.key = i.batch"
+                    "SELECT i.question, b.key FROM batch_items i JOIN batches b ON b.key = i.batch"  # noqa: S608
                     " WHERE i.question IN (SELECT value FROM json_each(?)) AND i.question <> ''"
-                    " AND i.outcome = '' AND b.status IN ('sending', 'in_progress', 'canceling', 'ended')",
+                    f" AND i.outcome = '' AND b.status IN {UNDER_WAY}",
                     (part,),  # noqa: B023
                 ).fetchall(),
                 none,
@@ -236,12 +242,12 @@ class BatchShelf:
         since = sent.run.created
         row = self._access.read(
             lambda connection: connection.execute(
-                "SELECT COUNT(DISTINCT i.question) FROM batch_items i WHERE i.batch = ? AND i.outcome = ''"
+                "SELECT COUNT(DISTINCT i.question) FROM batch_items i WHERE i.batch = ? AND i.outcome = ''"  # noqa: S608
                 " AND (EXISTS (SELECT 1 FROM turns t WHERE t.reuse_key = i.question AND t.reuse_key <> ''"
                 " AND t.stage = 'complete' AND t.began > ?)"
                 " OR EXISTS (SELECT 1 FROM batch_items o JOIN batches b ON b.key = o.batch"
                 " WHERE o.question = i.question AND o.outcome = '' AND b.sent > ?"
-                " AND b.status IN ('sending', 'in_progress', 'canceling', 'ended')))",
+                f" AND b.status IN {UNDER_WAY}))",
                 (sent.key, since, since),
             ).fetchone(),
             None,
@@ -261,10 +267,10 @@ class BatchShelf:
         """USD that batches of a notebook sent since a moment, and not fetched yet, are expected to cost."""
         row = self._access.read(
             lambda connection: connection.execute(
-                "SELECT total(b.estimate) FROM batches b JOIN batch_runs r ON r.key = b.run"
+                "SELECT total(b.estimate) FROM batches b JOIN batch_runs r ON r.key = b.run"  # noqa: S608
                 " LEFT JOIN conversations c ON c.id = r.conversation"
                 " WHERE COALESCE(c.notebook, r.notebook) = ? AND b.sent >= ? AND b.demo = ?"
-                " AND b.status IN ('sending', 'in_progress', 'canceling', 'ended')",
+                f" AND b.status IN {UNDER_WAY}",
                 (text_cell(notebook), since, int(demo)),
             ).fetchone(),
             None,
@@ -310,14 +316,14 @@ def _row_cells(run: int, row: Row) -> tuple[Any, ...]:
 def _batches(connection: sqlite3.Connection, notebook: str | bytes | None) -> list[Sent]:
     rows = connection.execute(
         # A notebook may have been moved since, and its conversations with it.
-        "SELECT r.key, r.created, COALESCE(c.notebook, r.notebook), r.conversation, r.cell_id,"
+        "SELECT r.key, r.created, COALESCE(c.notebook, r.notebook), r.conversation, r.cell_id,"  # noqa: S608
         " r.host, r.model, r.prompt, r.target,"
         " r.how, b.key, b.id, b.spool, b.status, b.total, b.estimate, b.sent, b.expires, b.counts, b.cost,"
         " b.demo, COALESCE(i.answered, 0), COALESCE(i.unanswered, 0)"
         " FROM batches b JOIN batch_runs r ON r.key = b.run"
         " LEFT JOIN (SELECT batch,"
         " COUNT(DISTINCT CASE WHEN outcome = 'answered' THEN question END) AS answered,"
-        " COUNT(DISTINCT CASE WHEN outcome IN ('errored', 'canceled', 'expired', 'lost') THEN question END)"
+        f" COUNT(DISTINCT CASE WHEN outcome IN {UNANSWERED} THEN question END)"
         " AS unanswered"
         " FROM batch_items GROUP BY batch) i ON i.batch = b.key"
         " LEFT JOIN conversations c ON c.id = r.conversation"
