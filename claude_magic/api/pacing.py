@@ -110,7 +110,7 @@ class Pace:
                 self._width = min(grown, float(self._most))
             if headers:
                 self._gap = min(_gap(headers, self._tokens), LONGEST)
-                self._not_before = max(self._not_before, min(now, entered) + self._gap)
+                self._not_before = max(self._not_before, entered + self._gap)
             self._changed.notify_all()
 
     def _narrow(self, problem: ApiBusy, entered: float, now: float) -> None:

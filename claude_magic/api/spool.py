@@ -49,13 +49,10 @@ class Part:
         The file's, in its folder.
     places : tuple of (str, int)
         Each request's id and where its line begins, in bytes.
-    size : int
-        Bytes of the file.
     """
 
     name: str
     places: tuple[tuple[str, int], ...]
-    size: int
 
 
 class Spool:
@@ -121,13 +118,13 @@ class Spool:
                     places.append((custom_id, size))
                     size += file.write(line)
                     following = _line(rest)
-                size += file.write(_TAIL)
+                file.write(_TAIL)
                 file.flush()
                 os.fsync(file.fileno())
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return Part(name, tuple(places), size), following
+        return Part(name, tuple(places)), following
 
     def path(self, name: str) -> Path:
         """Where a file of this folder is; raises FileNotFoundError for a name that is none of ours."""

@@ -4,7 +4,7 @@ from claude_magic.batching.demo import ended_with_its_kernel, give_up_ended_demo
 from claude_magic.batching.fetching import fetch, refresh
 from claude_magic.batching.limits import check_limits
 from claude_magic.batching.means import Means
-from claude_magic.batching.naming import chosen, label, matching, numbered
+from claude_magic.batching.naming import chosen, matching, numbered
 from claude_magic.batching.sending import drop, resend, submit
 from claude_magic.batching.spooling import Spooled, discard, spool_rows
 from claude_magic.batching.tables import batches_table, run_table
@@ -20,7 +20,6 @@ __all__ = [
     "ended_with_its_kernel",
     "fetch",
     "give_up_ended_demos",
-    "label",
     "matching",
     "numbered",
     "refresh",

@@ -6,7 +6,7 @@ import itertools
 import tempfile
 import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import IO, Any
 
 from claude_magic.api import batches, models
@@ -17,7 +17,6 @@ from claude_magic.api.spool import asked_in, request_at
 from claude_magic.api.whole import events_of
 from claude_magic.batching.demo import ended_with_its_kernel
 from claude_magic.batching.means import Means
-from claude_magic.batching.naming import label
 from claude_magic.batching.sending import settle
 from claude_magic.citations import Numbers
 from claude_magic.conversation.batch_values import FETCHED, GONE, SENDING, Came, Sent
@@ -28,27 +27,6 @@ from claude_magic.stop import Stopped
 from claude_magic.values import Block, Turn, text_block
 
 _AT_ONCE = 200
-_DONE = (FETCHED,)
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What a fetch has brought.
-
-    Parameters
-    ----------
-    answered, unanswered : int
-        Questions with an answer, and without one.
-    strays : int
-        Results of no row, and lines that are no result.
-    cost : float
-        USD; for the demo at list price.
-    """
-
-    answered: int = 0
-    unanswered: int = 0
-    strays: int = 0
-    cost: float = 0.0
 
 
 def refresh(one: Sent, means: Means) -> str:
@@ -60,13 +38,13 @@ def refresh(one: Sent, means: Means) -> str:
         When the API cannot be asked.
     """
     if ended_with_its_kernel(one, means.host):
-        return f"{label(one)} was the offline demo's, which ended with its kernel: run its cell again."
+        return f"{one.label} was the offline demo's, which ended with its kernel: run its cell again."
     if one.run.host != means.host:
-        return f"{label(one)} is a batch of {one.run.host}; now {means.host} is asked."
+        return f"{one.label} is a batch of {one.run.host}; now {means.host} is asked."
     if one.status == SENDING and not one.id:
         settle(one, means)
         return ""
-    if not one.id or one.status in _DONE:
+    if not one.id or one.status == FETCHED:
         return ""
     try:
         told = means.retried(lambda: batches.retrieve(means.client, one.id))
@@ -75,7 +53,7 @@ def refresh(one: Sent, means: Means) -> str:
             raise
         means.shelf.mark(one.key, GONE)
         return (
-            f"{label(one)} is not known to the API: deleted, or sent with another key. --resend {label(one)} "
+            f"{one.label} is not known to the API: deleted, or sent with another key. --resend {one.label} "
             "sends its rows again."
         )
     over = told.status == "ended" and not told.fetchable
@@ -83,13 +61,13 @@ def refresh(one: Sent, means: Means) -> str:
     means.shelf.arrived(one.key, one.id, status, told.counts, told.expires or one.expires, demo=told.demo)
     if over:
         return (
-            f"The results of {label(one)} are gone: the API keeps them 29 days. --resend {label(one)} sends "
+            f"The results of {one.label} are gone: the API keeps them 29 days. --resend {one.label} sends "
             "its rows again."
         )
     return ""
 
 
-def fetch(one: Sent, means: Means) -> Fetched:
+def fetch(one: Sent, means: Means) -> None:
     """Fetch the results of a batch that has ended, and keep them; what was kept before is passed over.
 
     Raises
@@ -99,13 +77,12 @@ def fetch(one: Sent, means: Means) -> Fetched:
     UsageProblem, StoreProblem
         When the disk is full, or the like.
     """
-    done = Fetched()
     try:
         means.spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=means.spool.folder) as file:
             demo = means.retried(lambda: _download(one, file, means))
             file.seek(0)
-            done = _kept(one, file, means, demo=demo)
+            _keep(one, file, means, demo=demo)
     except OSError as error:
         raise UsageProblem(
             f"The results cannot be written to disk ({error.strerror or error}); fetch them again later."
@@ -115,7 +92,6 @@ def fetch(one: Sent, means: Means) -> Fetched:
     means.shelf.mark(one.key, FETCHED, spool=one.spool if left else "")
     if not left:
         means.spool.drop(one.spool)
-    return done
 
 
 def _download(one: Sent, file: IO[bytes], means: Means) -> bool:
@@ -124,9 +100,9 @@ def _download(one: Sent, file: IO[bytes], means: Means) -> bool:
     return batches.download(means.client, one.id, file)
 
 
-def _kept(one: Sent, file: IO[bytes], means: Means, *, demo: bool) -> Fetched:
+def _keep(one: Sent, file: IO[bytes], means: Means, *, demo: bool) -> None:
     places = means.shelf.open_questions(one)
-    done = Fetched()
+    done = 0
     spool = _Spooled(one, means)
     read = batches.results(file, means.client)
     try:
@@ -144,21 +120,13 @@ def _kept(one: Sent, file: IO[bytes], means: Means, *, demo: bool) -> Fetched:
                     f"The store cannot be written ({means.shelf.problem}). The answers are still at the API: "
                     "fetch them again later."
                 )
-            turns = [each.turn for each in new if each.turn is not None]
-            for turn in turns:
-                means.account(turn)
-            cost = sum(turn.cost or 0.0 for turn in turns)
-            answered = sum(each.outcome == "answered" for each in came)
-            done = Fetched(
-                done.answered + answered,
-                done.unanswered + len(came) - answered,
-                done.strays + len(found) - len(came),
-                done.cost + cost,
-            )
-            means.progress.show(done.answered + done.unanswered, one.total)
+            for each in new:
+                if each.turn is not None:
+                    means.account(each.turn)
+            done += len(came)
+            means.progress.show(done, one.total)
     finally:
         spool.close()
-    return done
 
 
 class _Spooled:

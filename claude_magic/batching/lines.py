@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from claude_magic.batching.naming import label
 from claude_magic.batching.spooling import Spooled
 from claude_magic.conversation.batch_values import SENDING, Sent
 from claude_magic.display.status import about, money
@@ -56,4 +55,4 @@ def not_yet(open_: Sequence[Sent]) -> str:
         perhaps = one.status == SENDING
         told = "has perhaps not been sent" if perhaps else "has not been sent; --resend sends it"
     more = f", and {len(open_) - 1} more" if len(open_) > 1 else ""
-    return f"{label(one)}{more} {told}."
+    return f"{one.label}{more} {told}."

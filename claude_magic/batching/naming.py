@@ -14,14 +14,9 @@ _SHORTEST = 6
 _PLACE = re.compile(r"[1-9]\d{0,4}")
 
 
-def label(one: Sent) -> str:
-    """How a batch is named to the user."""
-    return one.id or f"unsent-{one.key}"
-
-
 def short_names(listed: Sequence[Sent]) -> list[str]:
     """For each batch as much of its id as names it among the others."""
-    bare = [_bare(label(one)) for one in listed]
+    bare = [_bare(one.label) for one in listed]
     return [_beginning(name, bare) if one.id else name for one, name in zip(listed, bare, strict=True)]
 
 
@@ -41,9 +36,9 @@ def matching(listed: Sequence[Sent], name: str) -> list[Sent]:
     """The batches whose id, with or without what all ids begin with, begins so; ``last`` for the newest."""
     if name == "last":
         return list(listed[:1])
-    exact = [one for one in listed if label(one) == name]
+    exact = [one for one in listed if one.label == name]
     return exact or [
-        one for one in listed if label(one).startswith(name) or _bare(label(one)).startswith(_bare(name))
+        one for one in listed if one.label.startswith(name) or _bare(one.label).startswith(_bare(name))
     ]
 
 
@@ -63,7 +58,7 @@ def chosen(listed: Sequence[Sent], every: Sequence[Sent], name: str) -> Sent:
     if not found:
         known = "There is none." if name == "last" else f"None begins with {name!r}."
         raise UsageProblem(f"No such batch. {known} %claude_batches --all lists all of the store.")
-    names = ", ".join(label(one) for one in found[:5])
+    names = ", ".join(one.label for one in found[:5])
     raise UsageProblem(f"{len(found)} batches begin with {name!r}: {names}. Write more of it.")
 
 

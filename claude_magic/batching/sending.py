@@ -163,7 +163,7 @@ def _refuse_asked_since(one: Sent, means: Means) -> None:
     if count := means.shelf.asked_since(one):
         raise UsageProblem(
             f"{count:,} of its {one.total:,} questions have been asked since. Run the cell again, which asks "
-            f"what is missing; --cancel unsent-{one.key} gives this up. Nothing was sent."
+            f"what is missing; --cancel {one.label} gives this up. Nothing was sent."
         )
 
 

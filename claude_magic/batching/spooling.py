@@ -40,15 +40,11 @@ class Spooled:
         All rows; questions on disk; rows that have an answer or a failure already; rows that cannot be asked.
     underway : dict of int to int
         Rows that another batch has asked already, by its number in the store.
-    input_tokens : int
-        Of all questions, as estimated.
     input_cost, most_cost : float or None
         USD at batch prices, of the questions alone and with the longest answers there may be; None where no
         price is known.
     secrets : list of str
         What looks like a secret in them.
-    problem : str
-        Why the first of the refused cannot be asked.
     """
 
     run: Run
@@ -57,11 +53,9 @@ class Spooled:
     asked: int = 0
     known: int = 0
     refused: int = 0
-    input_tokens: int = 0
     input_cost: float | None = 0.0
     most_cost: float | None = 0.0
     secrets: list[str] = field(default_factory=list)
-    problem: str = ""
     underway: Counter[int] = field(default_factory=Counter)
 
     def count(self, prompt: Usage, most: int, model: models.Model) -> None:
@@ -70,7 +64,6 @@ class Spooled:
         alone = models.cost(model, at_half)
         longest = models.cost(model, replace(at_half, output_tokens=most))
         self.asked += 1
-        self.input_tokens += prompt.prompt_tokens
         self.input_cost = None if None in (alone, self.input_cost) else self.input_cost + alone  # type: ignore[operator]
         self.most_cost = None if None in (longest, self.most_cost) else self.most_cost + longest  # type: ignore[operator]
 
@@ -159,7 +152,6 @@ class _Requests:
     def _refuse(self, row: Row, problem: ClaudeMagicError | None) -> None:
         said = " ".join(str(problem).split())
         self._spooled.refused += 1
-        self._spooled.problem = self._spooled.problem or said
         self._noted.append(replace(row, outcome="refused", error=said))
 
 
