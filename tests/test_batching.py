@@ -50,7 +50,7 @@ class Bench:
         self.client = anthropic.Anthropic(base_url=url, api_key=token, max_retries=0, http_client=http)
         self.turns: list[Turn] = []
         self.stop = Stop()
-        self.means = batching.Means(
+        self.means = batching.BatchMeans(
             self.client, Files(self.client), self.store.batches, self.spool, self.stop,
             Patience(retries=1), NoBar(), self.turns.append,
         )  # fmt: skip

@@ -12,7 +12,7 @@ from claude_magic import batching
 from claude_magic.api import batches as api
 from claude_magic.api.spool import Most, Spool
 from claude_magic.around import Around
-from claude_magic.batching import Means, lines
+from claude_magic.batching import BatchMeans, lines
 from claude_magic.chats import Chats
 from claude_magic.conversation.batch_values import FETCHED, GONE, SENDING, Run, Sent
 from claude_magic.display.bar import bar_of
@@ -142,7 +142,7 @@ class Batches:
         return None
 
     @contextlib.contextmanager
-    def _means(self, settings: Settings, chats: Chats, *, quiet: bool = False) -> Iterator[Means]:
+    def _means(self, settings: Settings, chats: Chats, *, quiet: bool = False) -> Iterator[BatchMeans]:
         path = store_path(settings.store)
         if path is None:
             raise UsageProblem(
@@ -151,7 +151,7 @@ class Batches:
             )
         bar = bar_of("none" if quiet or settings.quiet else self._around.views.kind(settings.view))
         with self._around.asking.reply() as stop:
-            means = Means(
+            means = BatchMeans(
                 self._around.connection.client(settings),
                 self._around.connection.files(settings),
                 chats.store.batches,
@@ -174,7 +174,7 @@ class Batches:
     def _watched(self, settings: Settings) -> bool:
         return not settings.quiet and self._around.views.kind(settings.view) in ("widget", "text")
 
-    def _run(self, question: Question, into: str, means: Means, chats: Chats) -> Run:
+    def _run(self, question: Question, into: str, means: BatchMeans, chats: Chats) -> Run:
         options, shape = question.options, question.shape
         how = {
             "thinking": options.thinking,
@@ -219,7 +219,7 @@ class Batches:
             listed = chats.store.batches.batches(None if every else chats.key)
         return batching.batches_table(listed, every=every, notes=notes, volatile=self._watched(settings))
 
-    def _cancel(self, one: Sent, means: Means) -> None:
+    def _cancel(self, one: Sent, means: BatchMeans) -> None:
         note = batching.refresh(one, means)
         one = _again(one, means)
         if batching.ended_with_its_kernel(one, means.host):
@@ -241,7 +241,7 @@ class Batches:
             "No further row of it is answered. What was answered until then is charged, and fetched as ever."
         )
 
-    def _resend(self, one: Sent, line: Line, settings: Settings, means: Means) -> None:
+    def _resend(self, one: Sent, line: Line, settings: Settings, means: BatchMeans) -> None:
         note = batching.refresh(one, means)
         one = _again(one, means)
         if note and (one.status != GONE or one.run.host != means.host):
@@ -258,7 +258,7 @@ class Batches:
             settings, [each.id for each in sent], done, "%claude_batches --fetch last brings the answers"
         )
 
-    def _fetch(self, one: Sent, into: str, means: Means, settings: Settings, *, wait: bool) -> None:
+    def _fetch(self, one: Sent, into: str, means: BatchMeans, settings: Settings, *, wait: bool) -> None:
         parts = [each for each in means.shelf.batches() if each.run.key == one.run.key]
         if wait:
             parts = self._wait(parts, means)
@@ -290,7 +290,7 @@ class Batches:
         """The rows of a batch, where this kernel has sent them last."""
         return self._last[1] if self._last is not None and self._last[0] == one.run.key else None
 
-    def _wait(self, parts: list[Sent], means: Means) -> list[Sent]:
+    def _wait(self, parts: list[Sent], means: BatchMeans) -> list[Sent]:
         """Wait until all of them have ended, or something is wrong with one; return them as they are then."""
         pause, total = SOONEST, sum(part.total for part in parts)
         while True:
@@ -311,7 +311,7 @@ class Batches:
             pause = min(pause * 1.3, LATEST)
 
 
-def _again(one: Sent, means: Means) -> Sent:
+def _again(one: Sent, means: BatchMeans) -> Sent:
     """The batch as the store knows it now."""
     return means.shelf.batch(one.key) or one
 

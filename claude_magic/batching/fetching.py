@@ -16,7 +16,7 @@ from claude_magic.api.request import encode_any
 from claude_magic.api.spool import asked_in, request_at
 from claude_magic.api.whole import events_of
 from claude_magic.batching.demo import ended_with_its_kernel
-from claude_magic.batching.means import Means
+from claude_magic.batching.means import BatchMeans
 from claude_magic.batching.sending import settle
 from claude_magic.citations import Numbers
 from claude_magic.conversation.batch_values import FETCHED, GONE, SENDING, Came, Sent
@@ -29,7 +29,7 @@ from claude_magic.values import Block, Turn, text_block
 _AT_ONCE = 200
 
 
-def refresh(one: Sent, means: Means) -> str:
+def refresh(one: Sent, means: BatchMeans) -> str:
     """Ask the API how far a batch is, and keep it; return a line of what is wrong, ``""`` for nothing.
 
     Raises
@@ -67,7 +67,7 @@ def refresh(one: Sent, means: Means) -> str:
     return ""
 
 
-def fetch(one: Sent, means: Means) -> None:
+def fetch(one: Sent, means: BatchMeans) -> None:
     """Fetch the results of a batch that has ended, and keep them; what was kept before is passed over.
 
     Raises
@@ -94,13 +94,13 @@ def fetch(one: Sent, means: Means) -> None:
         means.spool.drop(one.spool)
 
 
-def _download(one: Sent, file: IO[bytes], means: Means) -> bool:
+def _download(one: Sent, file: IO[bytes], means: BatchMeans) -> bool:
     file.seek(0)
     file.truncate()
     return batches.download(means.client, one.id, file)
 
 
-def _keep(one: Sent, file: IO[bytes], means: Means, *, demo: bool) -> None:
+def _keep(one: Sent, file: IO[bytes], means: BatchMeans, *, demo: bool) -> None:
     places = means.shelf.open_questions(one)
     done = 0
     spool = _Spooled(one, means)
@@ -132,7 +132,7 @@ def _keep(one: Sent, file: IO[bytes], means: Means, *, demo: bool) -> None:
 class _Spooled:
     """What was asked of each row, read from the batch's spool; the template alone where that has gone."""
 
-    def __init__(self, one: Sent, means: Means) -> None:
+    def __init__(self, one: Sent, means: BatchMeans) -> None:
         self._one = one
         self._model = models.find(one.run.model)
         try:

@@ -27,7 +27,7 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class BatchMeans:
     """What sending and fetching needs.
 
     Parameters

@@ -9,7 +9,7 @@ from claude_magic.api import batches
 from claude_magic.api.budget import Limit
 from claude_magic.api.spool import request_at
 from claude_magic.batching.limits import check_again
-from claude_magic.batching.means import Means, must
+from claude_magic.batching.means import BatchMeans, must
 from claude_magic.conversation.batch_values import DROPPED, GONE, SPOOLED, Sent
 from claude_magic.errors import ApiProblem, StoreProblem, UsageProblem
 from claude_magic.stop import Stopped
@@ -21,7 +21,7 @@ _LATELY = 5.0
 """Seconds by which two moments told by the API may be off."""
 
 
-def submit(keys: Sequence[int], means: Means) -> list[Sent]:
+def submit(keys: Sequence[int], means: BatchMeans) -> list[Sent]:
     """Send batches that are on disk; the id of each is in the store as soon as the API has told it.
 
     Raises
@@ -55,7 +55,7 @@ def submit(keys: Sequence[int], means: Means) -> list[Sent]:
     return sent
 
 
-def _sender(one: Sent, means: Means) -> Callable[[], None]:
+def _sender(one: Sent, means: BatchMeans) -> Callable[[], None]:
     def send() -> None:
         tries = 1
         while True:
@@ -83,7 +83,7 @@ def _in_doubt(problem: ApiProblem) -> bool:
     return not refused and not problem.brief.startswith(CERTAIN)
 
 
-def _arrived_after_all(key: int, means: Means) -> Sent | None:
+def _arrived_after_all(key: int, means: BatchMeans) -> Sent | None:
     """The batch as sent, if the API has it although its answer was lost."""
     try:
         return settle(_found(key, means), means)
@@ -91,7 +91,7 @@ def _arrived_after_all(key: int, means: Means) -> Sent | None:
         return None
 
 
-def settle(one: Sent, means: Means) -> Sent | None:
+def settle(one: Sent, means: BatchMeans) -> Sent | None:
     """Find out whether a batch has arrived whose answer was lost: one of its size that nobody here knows.
 
     Where the API has none, it is on disk only. Where it has another's of the same size, the ids of its rows
@@ -114,7 +114,7 @@ def settle(one: Sent, means: Means) -> Sent | None:
     return None
 
 
-def resend(one: Sent, limits: Sequence[Limit], means: Means) -> list[Sent]:
+def resend(one: Sent, limits: Sequence[Limit], means: BatchMeans) -> list[Sent]:
     """Send what a batch has left unanswered as a new one; or the batch itself, if it never was.
 
     Parameters
@@ -158,7 +158,7 @@ def resend(one: Sent, limits: Sequence[Limit], means: Means) -> list[Sent]:
     return submit(keys, means)
 
 
-def _refuse_asked_since(one: Sent, means: Means) -> None:
+def _refuse_asked_since(one: Sent, means: BatchMeans) -> None:
     """Raise where rows of a batch that was never sent have been asked otherwise since."""
     if count := means.shelf.asked_since(one):
         raise UsageProblem(
@@ -167,14 +167,14 @@ def _refuse_asked_since(one: Sent, means: Means) -> None:
         )
 
 
-def drop(one: Sent, means: Means) -> None:
+def drop(one: Sent, means: BatchMeans) -> None:
     """Give a batch up that was never sent, with its requests."""
     means.shelf.lose(one, "refused", "it was not sent")
     means.shelf.mark(one.key, DROPPED, spool="")
     means.spool.drop(one.spool)
 
 
-def _found(key: int, means: Means) -> Sent:
+def _found(key: int, means: BatchMeans) -> Sent:
     found = means.shelf.batch(key)
     if found is None:
         raise StoreProblem("The store cannot be read, so the batch cannot be sent.")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from claude_magic.api import batches, models
-from claude_magic.batching.means import Means, must
+from claude_magic.batching.means import BatchMeans, must
 from claude_magic.conversation.asked import Kept
 from claude_magic.conversation.batch_values import Row, Run
 from claude_magic.errors import ApiProblem, ClaudeMagicError, StoreProblem, UsageProblem
@@ -72,7 +72,14 @@ class _Requests:
     """Rows as they become requests, one at a time; each is kept in the store."""
 
     def __init__(
-        self, question: Question, rows: Rows, spooled: Spooled, means: Means, known: Known, *, retry: bool
+        self,
+        question: Question,
+        rows: Rows,
+        spooled: Spooled,
+        means: BatchMeans,
+        known: Known,
+        *,
+        retry: bool,
     ) -> None:
         self._question = question
         self._rows = rows
@@ -159,7 +166,7 @@ def spool_rows(
     question: Question,
     rows: Rows,
     run: Run,
-    means: Means,
+    means: BatchMeans,
     known: Known,
     *,
     again: bool = False,
@@ -211,7 +218,7 @@ def spool_rows(
     return spooled
 
 
-def discard(spooled: Spooled, means: Means, names: Sequence[str] = ()) -> None:
+def discard(spooled: Spooled, means: BatchMeans, names: Sequence[str] = ()) -> None:
     """Forget a run that is not to be sent, with its files."""
     found = [one.spool for one in means.shelf.batches() if one.run.key == spooled.run.key]
     means.shelf.forget_run(spooled.run.key)

@@ -57,7 +57,7 @@ def main(count: int) -> None:
         spool = Spool(Path(folder) / "spool")
         began = time.perf_counter()
         with Stop() as stop:
-            means = batching.Means(
+            means = batching.BatchMeans(
                 client, Files(client), store.batches, spool, stop, Patience(), NoBar(), lambda _: None
             )
             question = Question("say: row {{ row }}", model, {}, max_tokens=100, host="here", goes_on=False)
