@@ -316,7 +316,7 @@ def test_a_batch_under_way_counts_against_the_budget_of_all_questions(kernel: Ke
     assert "6 questions sent" in said(kernel, MAP)
     live = MAP.replace("--batch", "--limit 2").replace("number", "another")
     over = [line_of(kernel, live), line_of(kernel, "%%claude --max-tokens 100\nsay: fine")]
-    assert "out: 6 answered" in said(kernel, "%claude_batches --wait")
+    assert "out: 6 questions answered" in said(kernel, "%claude_batches --wait")
     done = kernel.run("%%claude --max-tokens 100\nsay: fine", cell_id="cell")
     kernel.run("%claude_config budget=0")
     for line in over:
