@@ -15,7 +15,7 @@ from claude_magic.conversation.store import Store
 from claude_magic.conversation.usage import midnight
 from claude_magic.ending import recovered
 from claude_magic.errors import UsageProblem, did_you_mean
-from claude_magic.places import Asked, Place, going_on
+from claude_magic.places import CellRun, Place, going_on
 from claude_magic.values import Turn
 
 
@@ -33,7 +33,7 @@ class Chats:
         self._notes: list[str] = []
         self._notebook: Notebook | None = None
         self._current = Conversation()
-        self._asked = Asked()
+        self._asked = CellRun()
 
     @property
     def current(self) -> Conversation:
@@ -148,7 +148,7 @@ class Chats:
         if spoken_in.id:
             # Another kernel of this notebook may have spoken since.
             spoken_in = self.store.refreshed(spoken_in)
-        asked = Asked(cell_id, execution, count)
+        asked = CellRun(cell_id, execution, count)
         if go_on:
             return going_on(spoken_in, cell, rerun, asked)
         return Place(spoken_in, cell, spoken_in.above(cell, rerun).answered(), rerun, asked)

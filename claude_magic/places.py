@@ -10,8 +10,8 @@ from claude_magic.values import Turn
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """How often a run of a cell has asked."""
+class CellRun:
+    """A run of a cell, and how often it has asked."""
 
     cell_id: str = ""
     execution: int = -1
@@ -36,16 +36,18 @@ class Place:
         What stands above it and is sent along.
     rerun : OnRerun
         How its turn is kept.
+    asked : CellRun
+        What was asked in the same run of the cell.
     """
 
     conversation: Conversation
     cell: str
     history: tuple[Turn, ...]
     rerun: OnRerun
-    asked: Asked
+    asked: CellRun
 
 
-def going_on(conversation: Conversation, cell: str, rerun: OnRerun, asked: Asked) -> Place:
+def going_on(conversation: Conversation, cell: str, rerun: OnRerun, asked: CellRun) -> Place:
     """The place of a question for the rest of a partial answer; where that is the cell's own, both stay."""
     own = [turn for turn in conversation.turns if turn.cell_id == cell] if cell else []
     again = bool(own) and own[-1].stage in PARTIAL

@@ -18,7 +18,7 @@ import pytest
 
 from claude_magic import offline
 from claude_magic.api.cassettes import Cassette, Wanted
-from claude_magic.api.exchanges import Asked, Exchange, asked_of, differences
+from claude_magic.api.exchanges import Exchange, Requested, asked_of, differences
 from claude_magic.api.patience import Patience
 from claude_magic.conversation.store import Store
 from claude_magic.errors import ApiBusy
@@ -420,7 +420,7 @@ def test_where_nothing_can_be_written_the_answer_is_what_counts(tmp_path: Path) 
     folder.mkdir()
     cassette = Cassette(Wanted("record", folder / TAPE), notes.append)
     folder.rmdir()
-    cassette.keep(Exchange(Asked("GET", "/v1/models", {}), "2026-11-21", 200, {}, ()), "")
+    cassette.keep(Exchange(Requested("GET", "/v1/models", {}), "2026-11-21", 200, {}, ()), "")
     assert notes == ["talk.cassette: an answer was not recorded (No such file or directory); record it anew."]
 
 
@@ -428,7 +428,7 @@ def test_ids_of_earlier_answers_and_cache_marks_are_not_compared() -> None:
     def key(id_: str, **more: object) -> str:
         use = {"type": "tool_use", "id": id_, "name": "f", "input": {"id": 1}, **more}
         result = {"type": "tool_result", "tool_use_id": id_, "content": "msg_ is no id here"}
-        return Asked("POST", "/v1/messages", {}, {"messages": [use, result]}).key
+        return Requested("POST", "/v1/messages", {}, {"messages": [use, result]}).key
 
     assert key("toolu_1") == key("toolu_2", cache_control={"type": "ephemeral"})
     assert key("toolu_1") != key("toolu_1", name="g")
@@ -437,7 +437,7 @@ def test_ids_of_earlier_answers_and_cache_marks_are_not_compared() -> None:
 def test_what_looks_like_an_id_in_a_text_is_compared() -> None:
     def key(content: str) -> str:
         result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": content}
-        return Asked("POST", "/v1/messages", {}, {"messages": [result]}).key
+        return Requested("POST", "/v1/messages", {}, {"messages": [result]}).key
 
     assert key("msg_17") == key("msg_17")
     assert key("msg_17") != key("msg_18")
@@ -453,8 +453,8 @@ def test_uploads_that_differ_in_their_last_line_end_are_two() -> None:
 
 
 def test_diagnostics_are_no_difference() -> None:
-    def asked(model: str, **more: object) -> Asked:
-        return Asked("POST", "/v1/messages", {}, {"model": model, "messages": [], **more})
+    def asked(model: str, **more: object) -> Requested:
+        return Requested("POST", "/v1/messages", {}, {"model": model, "messages": [], **more})
 
     diagnosed = asked("a", diagnostics={"previous_message_id": None})
     assert diagnosed.key == asked("a").key

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from claude_magic.api.exchanges import Asked, Exchange, differences
+from claude_magic.api.exchanges import Exchange, Requested, differences
 from claude_magic.errors import ConfigProblem, NotRecorded
 from claude_magic.file_names import expanded
 
@@ -82,7 +82,7 @@ class Cassette:
     def __len__(self) -> int:
         return sum(map(len, self._exchanges.values()))
 
-    def take(self, asked: Asked) -> Exchange | None:
+    def take(self, asked: Requested) -> Exchange | None:
         """The answer to a request: of several to equal ones the next, the last again and again.
 
         Where more may be asked, a fault that may pass is no answer for ever: it is asked again.
@@ -100,7 +100,7 @@ class Cassette:
             self._taken[key] = number + 1
             return found[number]
 
-    def missing(self, asked: Asked, why: str = "") -> NotRecorded:
+    def missing(self, asked: Requested, why: str = "") -> NotRecorded:
         """What to say of a request that it cannot answer.
 
         Parameters

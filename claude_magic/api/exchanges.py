@@ -26,7 +26,7 @@ _ANSWERS_ID = re.compile(r"(msg|\w*toolu)_[\w-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Requested:
     """A request, without anything secret and without the bytes of its attachments.
 
     Parameters
@@ -65,7 +65,7 @@ class Exchange:
         ``whole``, or what the HTTP layer raised, by its name.
     """
 
-    asked: Asked
+    asked: Requested
     day: str
     status: int
     headers: Mapping[str, str]
@@ -113,7 +113,7 @@ class Exchange:
             When it is not that.
         """
         request, response = whole["request"], whole["response"]
-        asked = Asked(request["method"], request["path"], request["headers"], request["body"])
+        asked = Requested(request["method"], request["path"], request["headers"], request["body"])
         pieces = tuple((float(seconds), str(text)) for seconds, text in response["pieces"])
         headers = {str(name): str(value) for name, value in response["headers"].items()}
         binary = response.get("encoding") == "base64"
@@ -126,13 +126,13 @@ class Exchange:
             yield seconds, base64.b64decode(text) if self.base64 else text.encode("utf-8", "surrogatepass")
 
 
-def asked_of(request: httpx2.Request) -> Asked:
+def asked_of(request: httpx2.Request) -> Requested:
     """A request as a cassette holds it; its body is read."""
     path = request.url.raw_path.decode("ascii", "replace")
     start = path.find("/v1/")
     kept = {name: request.headers[name] for name in KEPT_REQUEST if name in request.headers}
     body = _body(request.read(), request.headers.get("content-type", ""))
-    return Asked(request.method, path[max(start, 0) :], kept, body)
+    return Requested(request.method, path[max(start, 0) :], kept, body)
 
 
 def kept_headers(headers: httpx2.Headers) -> dict[str, str]:
@@ -201,7 +201,7 @@ def _comparable(value: Any, name: str = "") -> Any:
     return value
 
 
-def differences(asked: Asked, recorded: Asked) -> list[str]:
+def differences(asked: Requested, recorded: Requested) -> list[str]:
     """The parts in which a request differs from a recorded one, in words."""
     one, other = _asking(asked.body), _asking(recorded.body)
     if not isinstance(one, dict) or not isinstance(other, dict):

@@ -11,7 +11,7 @@ import httpx2
 
 from claude_magic.api.cassettes import Cassette, today
 from claude_magic.api.credential import masked
-from claude_magic.api.exchanges import Asked, Exchange, asked_of, kept_headers
+from claude_magic.api.exchanges import Exchange, Requested, asked_of, kept_headers
 
 REPLAYED = "claude_magic_replayed"
 """The extension of a response that says from which cassette it came, and of which day it is."""
@@ -64,7 +64,7 @@ class Tape(httpx2.BaseTransport):
             self._inner.close()
 
     def _recorded(
-        self, asked: Asked, request: httpx2.Request, inner: httpx2.BaseTransport, began: float
+        self, asked: Requested, request: httpx2.Request, inner: httpx2.BaseTransport, began: float
     ) -> httpx2.Response:
         held = [value.rpartition(" ")[2] for name in _AUTHORISING if (value := request.headers.get(name))]
 
