@@ -8,7 +8,6 @@ from claude_magic.content.template import (
     evaluated,
     expressions,
     has_missing,
-    prompt_blocks,
 )
 
 __all__ = [
@@ -21,5 +20,4 @@ __all__ = [
     "expressions",
     "has_missing",
     "mentions",
-    "prompt_blocks",
 ]

@@ -17,7 +17,7 @@ from claude_magic.content.glimpse import glimpse
 from claude_magic.content.scalars import is_missing, plainly
 from claude_magic.content.texts import encoded
 from claude_magic.errors import ClaudeMagicError, UsageProblem, did_you_mean
-from claude_magic.values import AS_USUAL, Attaching, Block
+from claude_magic.values import Attaching, Block
 
 Namespace = Mapping[str, Any]
 
@@ -26,31 +26,6 @@ _ROW = 50
 """Elements up to which a one-dimensional array or tensor does."""
 _SHORT = 2_000
 """Characters up to which a plain container stands in a sentence as its repr."""
-
-
-def prompt_blocks(body: str, namespace: Namespace, how: Attaching = AS_USUAL) -> tuple[Block, ...]:
-    """Turn a cell's body into content blocks.
-
-    Parameters
-    ----------
-    body : str
-        The body as typed.
-    namespace : mapping
-        The user's variables, in which expressions are evaluated.
-    how : Attaching
-        Sizes and limits of what is not text.
-
-    Returns
-    -------
-    tuple of Block
-        Text blocks are merged with their neighbours; other values stand at their very place.
-
-    Raises
-    ------
-    UsageProblem
-        For an expression that cannot be evaluated, with the nearest names. Nothing was sent.
-    """
-    return encoded_prompt(evaluated(body, namespace), how)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +47,7 @@ def evaluated(body: str, namespace: Namespace, *, verbatim: bool = False) -> lis
     Raises
     ------
     UsageProblem
-        As `prompt_blocks` does.
+        For an expression that cannot be evaluated, with the nearest names. Nothing was sent.
     """
     return [
         piece if isinstance(piece, str) else Valued(piece[0], evaluate(*piece, namespace))
@@ -97,7 +72,13 @@ def expressions(body: str) -> list[str]:
 
 
 def encoded_prompt(pieces: Sequence[str | Valued], how: Attaching) -> tuple[Block, ...]:
-    """The content blocks of a body that was evaluated; those of `prompt_blocks`."""
+    """The content blocks of a body that was evaluated.
+
+    Returns
+    -------
+    tuple of Block
+        Text blocks are merged with their neighbours; other values stand at their very place.
+    """
     blocks: list[Block] = []
     text: list[str] = []
 

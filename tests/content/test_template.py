@@ -15,8 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_magic.content import prompt_blocks
+from claude_magic.content import encoded_prompt, evaluated
 from claude_magic.errors import UsageProblem
+from claude_magic.values import AS_USUAL, Block
+
+
+def prompt_blocks(body: str, namespace: dict[str, Any]) -> tuple[Block, ...]:
+    return encoded_prompt(evaluated(body, namespace), AS_USUAL)
 
 
 def text_of(body: str, **namespace: Any) -> str:
