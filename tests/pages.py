@@ -201,6 +201,14 @@ class Notebook:
         """Run a cell to its end; all that it shows is this text."""
         expect(self.run(index)).to_have_text(text, timeout=30_000, use_inner_text=True)
 
+    def restart(self) -> None:
+        """Restart the kernel by the menu, after which the page asks the new one how it is."""
+        self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        self.page.locator(".lm-Menu-item[data-command='kernelmenu:restart']").click()
+        self.page.locator("dialog.jp-Dialog .jp-mod-accept").click()
+        self.page.wait_for_timeout(1_000)
+        self.page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
+
     def save(self) -> Any:
         """Save the notebook; return what is on disk."""
         before = self.path.stat().st_mtime_ns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -383,14 +382,6 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-def api(server: Server, path: str, method: str = "GET") -> Any:
-    request = urllib.request.Request(
-        f"{server.url}/api/{path}", method=method, headers={"Authorization": f"token {server.token}"}
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.loads(answer.read() or b"null")
-
-
 def write(path: Path, cells: list[Any]) -> None:
     book = new_notebook()
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -456,10 +447,7 @@ def test_cells_of_a_real_notebook(browser: Browser, server: Server) -> None:
     assert "plt.plot" not in said
     # Restarted: what this kernel has not run is the file's to tell.
     notebook.save()
-    (session,) = [one for one in api(server, "sessions") if one["path"] == "above.ipynb"]
-    api(server, f"kernels/{session['kernel']['id']}/restart", "POST")
-    notebook.page.wait_for_timeout(1_000)
-    notebook.page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+    notebook.restart()
     notebook.start(0)
     said = look(notebook, 4)
     assert "not run in this kernel" in said
