@@ -104,10 +104,8 @@ def has_ended(host: str) -> bool:
         url = httpx2.URL(f"http://{host}")
         if is_loopback(url):
             socket.create_connection((url.host, url.port or 80), timeout=1.0).close()
-    except ConnectionRefusedError:
-        return True
-    except (OSError, ValueError, httpx2.InvalidURL):
-        pass
+    except (OSError, ValueError, httpx2.InvalidURL) as error:
+        return isinstance(error, ConnectionRefusedError)
     return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 
@@ -96,7 +97,7 @@ def header_size(data: bytes, kind: str) -> tuple[int, int]:
         Pixels; of an ICO the largest picture inside. ``(0, 0)`` where the header is cut or of a kind whose
         decoder tells the size without reserving memory for it (JPEG, TIFF, AVIF, PPM).
     """
-    try:
+    with contextlib.suppress(struct.error):
         match kind:
             case "png":
                 return struct.unpack_from(">II", data, 16)
@@ -108,8 +109,6 @@ def header_size(data: bytes, kind: str) -> tuple[int, int]:
                 return _bmp_size(data, 14)
             case "ico":
                 return _ico_size(data)
-    except struct.error:
-        pass
     return 0, 0
 
 
